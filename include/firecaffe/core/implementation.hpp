@@ -1,0 +1,89 @@
+#pragma once
+
+#include <boost/pfr/core.hpp>
+#include <cstdint>
+#include <utility>
+
+#include "layer.hpp"
+#include "random.hpp"
+#include "tensor_view.hpp"
+
+namespace firecaffe {
+
+// Where an op reads or writes: the per-sample shape and the layout the plan gave it.
+struct place {
+  shape extents;
+  layout strides;
+  friend constexpr bool operator==(const place&, const place&) = default;
+};
+
+// A layer followed by a pointwise layer, done in one pass (conv + bias + relu). A device says which pairs it fuses.
+template <class Layer, class Pointwise>
+struct fused : Layer {
+  using first = Layer;
+  using second = Pointwise;
+};
+
+// What an op may want to know about the pass it runs in.
+struct pass {
+  bool training = false;
+  std::uint64_t seed = 0;
+  std::uint32_t step = 0;          // iteration
+  std::uint32_t first_sample = 0;  // position of sample 0 in the global batch
+  std::uint32_t part = 0;          // index of the op
+};
+
+template <class>
+constexpr bool never = false;
+
+// How `Device` runs `Layer` between two places. An implementation has
+//   parameters<weight_layout> storage()          static constexpr: how the parameters lie in the arena
+//   implementation(Device&, int batch)           makes primitives and scratch for at most `batch` samples, once
+//   forward(Device&, x, y, parameters<const T*>, pass)
+//   backward(Device&, x, y, dy, dx, parameters<const T*>, parameters<T*> gradients, adds, pass)
+// x, y, dy, dx are tensor_views of the same number of samples; dy is the op's to overwrite; dx is null where nobody wants
+// it. `adds.input`: add to dx instead of writing it; `adds.parameters`: add to the gradients. Padding lanes are zero in
+// every value, weight and gradient, and each op leaves them so. Ops make no other promise about values they do not declare.
+template <class Device, class Layer, place In, place Out>
+struct implementation {
+  static_assert(never<Layer>, "no kernel for this layer on this device");
+};
+
+struct accumulation {
+  bool input = false;
+  bool parameters = false;
+};
+
+// What a loss or a metric compares its input with: class labels, or values of the input's shape in canonical order.
+template <class T>
+struct target_view {
+  const std::int32_t* labels = nullptr;
+  tensor_view<const T> values;
+};
+
+// A loss implements instead
+//   forward(Device&, x, target, double* sum, pass)             *sum = the loss added up over the samples
+//   backward(Device&, x, target, dx, scale, adds, pass)        dx (+)= scale * d(sum)/dx
+// and a metric only forward, with the count of correct samples.
+
+// Calls f(integral_constant<0>), ... for every member of an aggregate of parameters.
+template <class Parameters, class F>
+constexpr void for_each_parameter(F f) {
+  [&]<std::size_t... I>(std::index_sequence<I...>) {
+    (f(std::integral_constant<std::size_t, I>{}), ...);
+  }(std::make_index_sequence<boost::pfr::tuple_size_v<Parameters>>{});
+}
+
+// Parameters stored in canonical order: what most implementations use.
+template <class Layer>
+constexpr auto canonical_storage(shape in) {
+  const auto described = Layer::describe(in);
+  typename Layer::template parameters<weight_layout> out{};
+  for_each_parameter<decltype(out)>([&](auto i) {
+    const parameter p = boost::pfr::get<i>(described);
+    boost::pfr::get<i>(out) = canonical_layout(p.outputs, p.inputs, p.taps);
+  });
+  return out;
+}
+
+}  // namespace firecaffe

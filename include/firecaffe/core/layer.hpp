@@ -1,0 +1,76 @@
+#pragma once
+
+#include <cstdint>
+
+#include "filler.hpp"
+#include "shape.hpp"
+
+namespace firecaffe {
+
+// The layer contract. A layer is a type that is never instantiated as an object; it has
+//   kind                          transform (value -> value), loss or metric
+//   name                          what summaries call it
+//   fault check(shape)            why this input cannot be taken, or fault::none
+//   shape output(shape)           per-sample shape of the result (transforms only)
+//   parameters<T>, describe(in)   an aggregate of T, one member per parameter, and its `parameter`s
+//   flops(in)                     forward floating-point operations of one sample, a multiply-add counted as two
+//   backward_needs_input/output   which values must live until the layer's backward pass
+//   in_place                      the result may overwrite the input (needs backward_needs_input == false)
+// and, for each device, an `implementation` (see implementation.hpp). `layer_defaults` supplies what a layer leaves out.
+
+enum class layer_kind { transform, loss, metric };
+
+// What can be wrong with a layer's input; each has its own static_assert in network/check.hpp.
+enum class fault {
+  none,
+  kernel_missing,
+  window_exceeds_input,
+  padding_not_below_kernel,
+  groups_do_not_divide,
+  not_two_dimensional,
+  needs_one_pixel,
+  bad_option_value,
+  branches_disagree,
+};
+
+// One parameter in canonical order (O, I, K); a bias has I = K = 1.
+struct parameter {
+  const char* name = "";
+  int outputs = 0, inputs = 1, taps = 1;
+  filler fill;
+
+  constexpr std::int64_t elements() const { return std::int64_t{outputs} * inputs * taps; }
+};
+
+template <class T>
+struct no_parameters {};
+
+template <class T>
+struct weight_only {
+  T weight;
+};
+
+template <class T>
+struct weight_and_bias {
+  T weight;
+  T bias;
+};
+
+struct layer_defaults {
+  static constexpr layer_kind kind = layer_kind::transform;
+  template <class T>
+  using parameters = no_parameters<T>;
+  static constexpr no_parameters<parameter> describe(shape) { return {}; }
+  static constexpr fault check(shape) { return fault::none; }
+  static constexpr bool backward_needs_input = true;
+  static constexpr bool backward_needs_output = false;
+  static constexpr bool in_place = false;
+};
+
+template <class L>
+concept layer = requires {
+  L::kind;
+  L::name;
+};
+
+}  // namespace firecaffe

@@ -1,0 +1,170 @@
+#pragma once
+
+#include "../layers/activations.hpp"
+#include "../layers/conv.hpp"
+#include "../layers/dense.hpp"
+#include "narrow_conv.hpp"
+#include "onednn.hpp"
+
+namespace firecaffe {
+
+// oneDNN's convolution ends in a ReLU; the loop behind a matrix product takes any pointwise layer.
+template <int Outputs, class... Options>
+constexpr bool cpu_fuses<conv<Outputs, Options...>, relu> = true;
+template <int Outputs, class... Options, pointwise Next>
+constexpr bool cpu_fuses<dense<Outputs, Options...>, Next> = true;
+
+// Which kernels a convolution gets: our own where channels do not fill the vendor's vectors and the geometry is plain.
+template <int Block, class Conv>
+constexpr bool runs_narrow(place in, place out) {
+  constexpr conv_settings s = Conv::settings;
+  const bool plain = s.slide.stride_h == 1 && s.slide.stride_w == 1 && s.slide.pad_h == 0 && s.slide.pad_w == 0 &&
+                     s.slide.dilation_h == 1 && s.slide.dilation_w == 1 && s.groups == 1;
+  const bool ragged = in.extents.channels % Block != 0 || out.extents.channels % Block != 0;
+  const int taps = s.slide.kernel_h * s.slide.kernel_w;
+  return plain && ragged && out.strides.block == Block && s.slide.kernel_w <= 11 && taps > 1 &&
+         in.extents.channels * taps * out.extents.channels <= 64 * 1024;
+}
+
+// dy *= slope(y), then bias (+)= the sum of dy over samples and pixels. Threads share blocks, so that the order is fixed.
+template <int Block, class Activation, place Out>
+void conv_bias_backward(int threads, tensor_view<const float> y, tensor_view<float> dy, float* bias, bool add) {
+  constexpr int lanes = Out.strides.block, blocks = (Out.extents.channels + lanes - 1) / lanes;
+  constexpr int pixels = Out.extents.pixels();
+  constexpr bool masks = !std::is_same_v<Activation, identity>;
+  if (!masks && !bias) return;
+#pragma omp parallel for num_threads(threads) if (threads > 1)
+  for (int b = 0; b < blocks; ++b) {
+    float total[lanes] = {};
+    for (int n = 0; n < dy.samples; ++n) {
+      const std::ptrdiff_t at = n * Out.strides.sample + b * Out.strides.outer;
+      for (int p = 0; p < pixels; ++p) {
+        float* d = dy.data + at + p * lanes;
+        const float* v = y.data + at + p * lanes;
+        for (int l = 0; l < lanes; ++l) {
+          if (masks) d[l] *= Activation::slope(v[l]);
+          total[l] += d[l];
+        }
+      }
+    }
+    if (!bias) continue;
+    for (int l = 0; l < lanes && b * lanes + l < Out.extents.channels; ++l)
+      bias[b * lanes + l] = total[l] + (add ? bias[b * lanes + l] : 0.0f);
+  }
+}
+
+template <int Block, class Conv, class Activation, place In, place Out>
+struct cpu_conv {
+  template <class U>
+  using parameters = typename Conv::template parameters<U>;
+  static constexpr bool has_bias = Conv::settings.bias;
+  static constexpr onednn_geometry geometry{Block,       Conv::settings.groups, In.extents, Out.extents, In.strides,
+                                            Out.strides, Conv::settings.slide,  has_bias,   !std::is_same_v<Activation, identity>};
+
+  static constexpr parameters<weight_layout> storage() {
+    auto s = canonical_storage<Conv>(In.extents);
+    s.weight = onednn_weight_layout(geometry);
+    return s;
+  }
+
+  cpu_conv(basic_cpu<Block>& device, int batch) : vendor_(geometry) { vendor_.prepare(batch, device.threads()); }
+
+  void forward(basic_cpu<Block>& device, tensor_view<const float> x, tensor_view<float> y, parameters<const float*> p,
+               const pass&) {
+    const float* bias = nullptr;
+    if constexpr (has_bias) bias = p.bias;
+    vendor_.forward(device.threads(), x.samples, x.data, y.data, p.weight, bias);
+  }
+
+  void backward(basic_cpu<Block>& device, tensor_view<const float> x, tensor_view<const float> y, tensor_view<float> dy,
+                tensor_view<float> dx, parameters<const float*> p, parameters<float*> gradients, accumulation adds,
+                const pass&) {
+    float* bias = nullptr;
+    if constexpr (has_bias) bias = gradients.bias;
+    conv_bias_backward<Block, Activation, Out>(device.threads(), y, dy, bias, adds.parameters);
+    if (x.samples == 0 && !adds.parameters) std::memset(gradients.weight, 0, storage().weight.extent * sizeof(float));
+    vendor_.backward_weight(device.threads(), x.samples, x.data, dy.data, gradients.weight, adds.parameters);
+    if (dx) vendor_.backward_input(device.threads(), x.samples, dx.data, dy.data, p.weight, adds.input);
+  }
+
+ private:
+  onednn_convolution vendor_;
+};
+
+template <int Block, class Conv, class Activation, place In, place Out>
+struct cpu_narrow_conv {
+  template <class U>
+  using parameters = typename Conv::template parameters<U>;
+  static constexpr bool has_bias = Conv::settings.bias;
+  using kernels =
+      narrow_conv<Block, In.extents, In.strides, Out.extents, Conv::settings.slide.kernel_h, Conv::settings.slide.kernel_w>;
+
+  static constexpr parameters<weight_layout> storage() {
+    auto s = canonical_storage<Conv>(In.extents);
+    s.weight = kernels::storage();
+    if constexpr (has_bias) s.bias.extent = kernels::padded_outputs;
+    return s;
+  }
+
+  cpu_narrow_conv(basic_cpu<Block>& device, int)
+      : transposed_(std::size_t(kernels::taps) * kernels::outputs * kernels::padded_inputs),
+        partial_(device.threads() > 1 ? kernels::weight_elements * std::size_t(device.threads()) : 0) {}
+
+  void forward(basic_cpu<Block>& device, tensor_view<const float> x, tensor_view<float> y, parameters<const float*> p,
+               const pass&) {
+    static constexpr float zeros[kernels::padded_outputs] = {};
+    const float* bias = zeros;
+    if constexpr (has_bias) bias = p.bias;
+#pragma omp parallel for num_threads(device.threads()) if (device.threads() > 1)
+    for (int n = 0; n < x.samples; ++n)
+      kernels::template forward<Activation>(x.data + n * In.strides.sample, y.data + n * Out.strides.sample, p.weight, bias);
+  }
+
+  void backward(basic_cpu<Block>& device, tensor_view<const float> x, tensor_view<const float> y, tensor_view<float> dy,
+                tensor_view<float> dx, parameters<const float*> p, parameters<float*> gradients, accumulation adds,
+                const pass&) {
+    const int threads = device.threads();
+    float* bias = nullptr;
+    if constexpr (has_bias) bias = gradients.bias;
+    conv_bias_backward<Block, Activation, Out>(threads, y, dy, bias, adds.parameters);
+    if (!adds.parameters) std::memset(gradients.weight, 0, kernels::weight_elements * sizeof(float));
+    // Each thread sums its share of the samples; the shares are added in order, so that a run repeats to the bit.
+#pragma omp parallel for num_threads(threads) if (threads > 1) schedule(static, 1)
+    for (int t = 0; t < threads; ++t) {
+      float* sum = t == 0 ? gradients.weight : partial_.data() + t * kernels::weight_elements;
+      if (t > 0) std::memset(sum, 0, kernels::weight_elements * sizeof(float));
+      for (int n = x.samples * t / threads; n < x.samples * (t + 1) / threads; ++n)
+        kernels::backward_weight(x.data + n * In.strides.sample, dy.data + n * Out.strides.sample, sum);
+    }
+    for (int t = 1; t < threads; ++t)
+      for (std::size_t i = 0; i < kernels::weight_elements; ++i)
+        gradients.weight[i] += partial_.data()[t * kernels::weight_elements + i];
+    if (!dx) return;
+    kernels::transpose(p.weight, transposed_.data());
+#pragma omp parallel for num_threads(threads) if (threads > 1)
+    for (int n = 0; n < x.samples; ++n)
+      kernels::backward_input(dx.data + n * In.strides.sample, dy.data + n * Out.strides.sample, transposed_.data(), adds.input);
+  }
+
+ private:
+  host_memory<float> transposed_, partial_;
+};
+
+template <int Block, class Conv, class Activation, place In, place Out>
+using cpu_conv_kernels =
+    std::conditional_t<runs_narrow<Block, Conv>(In, Out), cpu_narrow_conv<Block, Conv, Activation, In, Out>,
+                       cpu_conv<Block, Conv, Activation, In, Out>>;
+
+template <int Block, int Outputs, class... Options, place In, place Out>
+struct implementation<basic_cpu<Block>, conv<Outputs, Options...>, In, Out>
+    : cpu_conv_kernels<Block, conv<Outputs, Options...>, identity, In, Out> {
+  using cpu_conv_kernels<Block, conv<Outputs, Options...>, identity, In, Out>::cpu_conv_kernels;
+};
+
+template <int Block, int Outputs, class... Options, class Activation, place In, place Out>
+struct implementation<basic_cpu<Block>, fused<conv<Outputs, Options...>, Activation>, In, Out>
+    : cpu_conv_kernels<Block, conv<Outputs, Options...>, Activation, In, Out> {
+  using cpu_conv_kernels<Block, conv<Outputs, Options...>, Activation, In, Out>::cpu_conv_kernels;
+};
+
+}  // namespace firecaffe

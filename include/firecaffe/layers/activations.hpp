@@ -1,0 +1,84 @@
+#pragma once
+
+#include <cmath>
+
+#include "pointwise.hpp"
+
+namespace firecaffe {
+
+// y = max(x, 0)
+struct relu : pointwise_layer {
+  static constexpr const char* name = "relu";
+  static constexpr bool preserves_zero = true;
+  template <class T>
+  static FIRECAFFE_HD T value(T x) {
+    return x > T(0) ? x : T(0);
+  }
+  template <class T>
+  static FIRECAFFE_HD T slope(T y) {
+    return y > T(0) ? T(1) : T(0);
+  }
+};
+
+// y = x for x > 0, Slope * x otherwise. Slope must be positive: it is recovered from the sign of y.
+template <class Slope = ratio<1, 100>>
+struct leaky_relu : pointwise_layer {
+  static_assert(Slope::num > 0, "leaky_relu: the negative slope must be positive; use relu for zero");
+  static constexpr const char* name = "leaky_relu";
+  static constexpr bool preserves_zero = true;
+  template <class T>
+  static FIRECAFFE_HD T value(T x) {
+    return x > T(0) ? x : x * T(value_of<Slope>);
+  }
+  template <class T>
+  static FIRECAFFE_HD T slope(T y) {
+    return y > T(0) ? T(1) : T(value_of<Slope>);
+  }
+};
+
+// y = x for x > 0, Alpha * (exp(x) - 1) otherwise (Clevert et al. 2016).
+template <class Alpha = ratio<1>>
+struct elu : pointwise_layer {
+  static_assert(Alpha::num > 0, "elu: alpha must be positive");
+  static constexpr const char* name = "elu";
+  static constexpr bool preserves_zero = true;
+  template <class T>
+  static FIRECAFFE_HD T value(T x) {
+    using std::expm1;
+    return x > T(0) ? x : T(value_of<Alpha>) * expm1(x);
+  }
+  template <class T>
+  static FIRECAFFE_HD T slope(T y) {
+    return y > T(0) ? T(1) : y + T(value_of<Alpha>);
+  }
+};
+
+// y = 1 / (1 + exp(-x))
+struct sigmoid : pointwise_layer {
+  static constexpr const char* name = "sigmoid";
+  static constexpr bool preserves_zero = false;
+  template <class T>
+  static FIRECAFFE_HD T value(T x) {
+    using std::exp;
+    return T(1) / (T(1) + exp(-x));
+  }
+  template <class T>
+  static FIRECAFFE_HD T slope(T y) {
+    return y * (T(1) - y);
+  }
+};
+
+struct tanh : pointwise_layer {
+  static constexpr const char* name = "tanh";
+  static constexpr bool preserves_zero = true;
+  template <class T>
+  static FIRECAFFE_HD T value(T x) {
+    return std::tanh(x);
+  }
+  template <class T>
+  static FIRECAFFE_HD T slope(T y) {
+    return T(1) - y * y;
+  }
+};
+
+}  // namespace firecaffe

@@ -1,0 +1,98 @@
+#pragma once
+
+#include <type_traits>
+
+#include "../core/implementation.hpp"
+#include "../core/options.hpp"
+#include "pointwise.hpp"
+
+namespace firecaffe {
+
+struct dense_settings {
+  bool bias = true;
+  filler weight_fill = xavier::value, bias_fill = constant<>::value;
+};
+
+// Inner product (N, C, H, W) -> (N, Outputs, 1, 1): y = W x + b, over all elements of a sample in (C, H, W) order.
+// Options: no_bias, weight_filler<F> (xavier), bias_filler<F> (0).
+template <int Outputs, class... Options>
+struct dense : layer_defaults {
+  static constexpr const char* name = "dense";
+  static constexpr dense_settings settings = configure<dense_settings, Options...>();
+  static constexpr bool needs_whole_samples = true;  // a sample is read as one row of a matrix
+  template <class T>
+  using parameters = std::conditional_t<settings.bias, weight_and_bias<T>, weight_only<T>>;
+
+  static constexpr fault check(shape) { return Outputs < 1 ? fault::bad_option_value : fault::none; }
+  static constexpr shape output(shape) { return {Outputs}; }
+
+  static constexpr parameters<parameter> describe(shape in) {
+    parameters<parameter> p{};
+    p.weight = {"weight", Outputs, in.channels, in.pixels(), settings.weight_fill};
+    if constexpr (settings.bias) p.bias = {"bias", Outputs, 1, 1, settings.bias_fill};
+    return p;
+  }
+
+  static constexpr std::int64_t flops(shape in) { return Outputs * (2 * in.elements() + (settings.bias ? 1 : 0)); }
+};
+
+// A sample's row is what it occupies in memory, padding included (its weights are zero); a plain vector's padding is left out.
+constexpr weight_layout dense_storage(parameter p, place in) {
+  const layout l = in.strides;
+  const std::ptrdiff_t blocks = (in.extents.channels + l.block - 1) / l.block;
+  const std::ptrdiff_t row = in.extents.pixels() == 1 ? in.extents.channels : blocks * l.block * in.extents.pixels();
+  return {p.outputs, p.inputs, p.taps, 1, l.block, row, 0, l.outer, 1, l.pixel, std::size_t(row) * std::size_t(p.outputs)};
+}
+
+// Every device: Y = X W^T + b by the device's gemm, its bias and an optional activation in one further pass.
+template <class Device, class Dense, class Activation, place In, place Out>
+struct dense_implementation {
+  using T = typename Device::scalar;
+  template <class U>
+  using parameters = typename Dense::template parameters<U>;
+  static constexpr weight_layout weight = dense_storage(Dense::describe(In.extents).weight, In);
+  static constexpr int outputs = Out.extents.channels, columns = int(weight.output_outer);
+
+  static constexpr parameters<weight_layout> storage() {
+    auto s = canonical_storage<Dense>(In.extents);
+    s.weight = weight;
+    return s;
+  }
+
+  dense_implementation(Device&, int) {}
+
+  void forward(Device& device, tensor_view<const T> x, tensor_view<T> y, parameters<const T*> p, const pass&) {
+    device.gemm(false, true, x.samples, outputs, columns, x.data, In.strides.sample, p.weight, columns, T(0), y.data,
+                Out.strides.sample);
+    if constexpr (Dense::settings.bias)
+      device.template bias_forward<Activation>(y, p.bias);
+    else
+      device.template bias_forward<Activation>(y, nullptr);
+  }
+
+  void backward(Device& device, tensor_view<const T> x, tensor_view<const T> y, tensor_view<T> dy, tensor_view<T> dx,
+                parameters<const T*> p, parameters<T*> gradients, accumulation adds, const pass&) {
+    T* bias = nullptr;
+    if constexpr (Dense::settings.bias) bias = gradients.bias;
+    device.template bias_backward<Activation>(y, dy, bias, adds.parameters);
+    device.gemm(true, false, outputs, columns, x.samples, dy.data, Out.strides.sample, x.data, In.strides.sample,
+                T(adds.parameters), gradients.weight, columns);
+    if (dx)
+      device.gemm(false, false, x.samples, columns, outputs, dy.data, Out.strides.sample, p.weight, columns,
+                  T(adds.input), dx.data, In.strides.sample);
+  }
+};
+
+template <class Device, int Outputs, class... Options, place In, place Out>
+struct implementation<Device, dense<Outputs, Options...>, In, Out>
+    : dense_implementation<Device, dense<Outputs, Options...>, identity, In, Out> {
+  using dense_implementation<Device, dense<Outputs, Options...>, identity, In, Out>::dense_implementation;
+};
+
+template <class Device, int Outputs, class... Options, class Activation, place In, place Out>
+struct implementation<Device, fused<dense<Outputs, Options...>, Activation>, In, Out>
+    : dense_implementation<Device, dense<Outputs, Options...>, Activation, In, Out> {
+  using dense_implementation<Device, dense<Outputs, Options...>, Activation, In, Out>::dense_implementation;
+};
+
+}  // namespace firecaffe

@@ -1,0 +1,60 @@
+#pragma once
+
+#include "graph.hpp"
+
+namespace firecaffe {
+
+// Instantiated for the op that is wrong alone, so that the message names its index, its layer and what came in.
+template <int Index, class Layer, int C, int H, int W, fault Fault>
+struct check {
+  static_assert(Fault != fault::kernel_missing, "the layer needs kernel<H, W> (or, for pooling, global)");
+  static_assert(Fault != fault::window_exceeds_input, "the kernel is larger than its padded input (C, H, W)");
+  static_assert(Fault != fault::padding_not_below_kernel, "pooling: pad must be smaller than the kernel");
+  static_assert(Fault != fault::groups_do_not_divide, "groups must divide the channels of input and output");
+  static_assert(Fault != fault::not_two_dimensional, "the layer takes two-dimensional data only");
+  static_assert(Fault != fault::needs_one_pixel, "the layer takes (C, 1, 1): put dense<N> or avg_pool<global> before it");
+  static_assert(Fault != fault::bad_option_value, "an option of this layer has a value out of range");
+  static_assert(Fault != fault::branches_disagree, "the branches of concat or sum end in different shapes; C, H, W is the first that differs");
+  static constexpr bool value = true;
+};
+
+// Stands for the layer where a combinator is at fault.
+struct concat_or_sum {};
+
+template <class Net>
+constexpr bool checked_shapes() {
+  constexpr auto& g = unchecked_graph_of<Net>;
+  if constexpr (g.first_fault == fault::none) {
+    return true;
+  } else {
+    constexpr shape in = g.faulty_input;
+    if constexpr (g.first_fault == fault::branches_disagree)
+      return check<g.faulty_op, concat_or_sum, in.channels, in.height, in.width, g.first_fault>::value;
+    else
+      return check<g.faulty_op, leaf_of<Net, g.faulty_leaf>, in.channels, in.height, in.width, g.first_fault>::value;
+  }
+}
+
+template <class Net>
+constexpr int loss_count() {
+  int n = 0;
+  for (int i = 0; i < unchecked_graph_of<Net>.op_count; ++i) n += unchecked_graph_of<Net>.ops[i].kind == op_kind::loss;
+  return n;
+}
+
+// A network that is trained ends in a loss.
+template <class Net>
+struct trainable {
+  static_assert(loss_count<Net>() > 0, "the network has no loss: end it with softmax_loss or euclidean_loss");
+  static constexpr bool value = true;
+};
+
+// The graph of a network whose shapes fit.
+template <class Net>
+  requires requires { typename Net::network_type; }
+constexpr const auto& graph_of = []() -> const auto& {
+  static_assert(checked_shapes<Net>());
+  return unchecked_graph_of<Net>;
+}();
+
+}  // namespace firecaffe

@@ -1,0 +1,45 @@
+#pragma once
+
+#include "parameters.hpp"
+
+namespace firecaffe {
+
+// The memory of a model, exact to the byte and known before it is made: what its arenas allocate, padding of the device's
+// layouts included. Scratch of vendor kernels is not in it: devices report that themselves.
+template <class Net, class Device, plan_options Options = plan_options{}>
+struct memory_plan {
+  using T = typename Device::scalar;
+  static constexpr auto& the_plan = plan<Net, Device, Options>;
+
+  // The input of the first loss that compares values; one without pixels where there is none.
+  static constexpr shape target_shape = [] {
+    shape s{0, 0, 0, 0};
+    auto look = [&]<int I>(std::integral_constant<int, I>) {
+      constexpr planned_op o = the_plan.ops[I];
+      if constexpr (o.kind == op_kind::loss || o.kind == op_kind::metric)
+        if (!leaf_of<Net, o.leaf>::uses_labels && s.elements() == 0) s = the_plan.values[o.input].extents;
+    };
+    [&]<int... I>(std::integer_sequence<int, I...>) {
+      (look(std::integral_constant<int, I>{}), ...);
+    }(std::make_integer_sequence<int, the_plan.op_count>{});
+    return s;
+  }();
+
+  static constexpr std::size_t parameter_elements = parameters_of<Net, Device, Options>.elements;
+  static constexpr std::size_t gradient_elements = Options.training ? parameter_elements : 0;
+  static constexpr std::size_t results = std::size_t(the_plan.op_count);
+
+  static constexpr std::size_t activation_elements(int batch) { return the_plan.elements * std::size_t(batch); }
+  static constexpr std::size_t target_elements(int batch) {
+    return target_shape.elements() == 0 ? 0 : std::size_t(Device::value_layout(target_shape).sample) * std::size_t(batch);
+  }
+  static constexpr std::size_t labels(int batch) { return std::size_t(batch); }
+
+  // Parameters, gradients, values and their gradients, targets, labels and results. A solver's state comes on top.
+  static constexpr std::size_t bytes(int batch) {
+    return (parameter_elements + gradient_elements + activation_elements(batch) + target_elements(batch)) * sizeof(T) +
+           labels(batch) * sizeof(std::int32_t) + results * sizeof(double);
+  }
+};
+
+}  // namespace firecaffe

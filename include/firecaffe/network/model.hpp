@@ -1,0 +1,286 @@
+#pragma once
+
+#include <span>
+#include <vector>
+
+#include "../core/error.hpp"
+#include "memory_plan.hpp"
+
+namespace firecaffe {
+
+struct add_values {
+  static constexpr bool preserves_zero = true;
+  template <class T>
+  FIRECAFFE_HD T operator()(T a, T b) const {
+    return a + b;
+  }
+};
+
+// A network on a device, for batches of at most `batch` samples: the arenas, the primitives, and the two passes over the
+// op list. Everything is allocated by the constructor and nothing afterwards. A model belongs to one thread.
+template <class Net, class Device, plan_options Options = plan_options{}>
+class model {
+ public:
+  using T = typename Device::scalar;
+  using memory = memory_plan<Net, Device, Options>;
+  static constexpr auto& the_plan = plan<Net, Device, Options>;
+  static constexpr auto& the_parameters = parameters_of<Net, Device, Options>;
+  static constexpr int op_count = the_plan.op_count;
+
+  // Parameters are filled from `seed` as their layers say. Throws usage_error for a batch below 1.
+  explicit model(Device device, int batch, std::uint64_t seed = 1)
+      : device_(std::move(device)),
+        capacity_(batch > 0 ? batch : throw usage_error("model: the batch must be at least 1")),
+        parameters_(device_.template allocate<T>(memory::parameter_elements)),
+        gradients_(device_.template allocate<T>(memory::gradient_elements)),
+        activations_(device_.template allocate<T>(memory::activation_elements(batch))),
+        targets_(device_.template allocate<T>(memory::target_elements(batch))),
+        labels_(device_.template allocate<std::int32_t>(memory::labels(batch))),
+        results_(device_.template allocate<double>(memory::results)),
+        ops_(device_, batch) {
+    fill(seed);
+  }
+
+  Device& device() { return device_; }
+  int capacity() const { return capacity_; }
+  int samples() const { return samples_; }
+
+  void fill(std::uint64_t seed) {
+    std::vector<double> canonical;
+    for (int i = 0; i < the_parameters.count; ++i) {
+      const parameter& p = the_parameters.list[i].description;
+      canonical.resize(std::size_t(p.elements()));
+      fill_parameter(p, seed, the_parameters.count - 1 - i, canonical.data());
+      set_parameter<double>(i, canonical);
+    }
+  }
+
+  // Parameter `i` of the_parameters.list in canonical order (O, I, K), whatever the device stores.
+  template <class U>
+  void set_parameter(int i, std::span<const U> canonical) {
+    const placed_parameter& p = the_parameters.list[i];
+    if (canonical.size() != p.stored.canonical()) throw usage_error("set_parameter: wrong number of elements");
+    std::vector<T> stored(p.stored.extent);
+    store_weights(p.stored, canonical.data(), stored.data());
+    device_.upload(parameters_.data() + p.offset, stored.data(), stored.size());
+  }
+  std::vector<T> parameter_values(int i) { return canonical_values(parameters_.data(), i); }
+  std::vector<T> gradient_values(int i)
+    requires(Options.training)
+  {
+    return canonical_values(gradients_.data(), i);
+  }
+
+  // The arenas as they lie in the device's memory: memory::parameter_elements elements each.
+  T* parameters() { return parameters_.data(); }
+  T* gradients() { return gradients_.data(); }
+
+  // Takes `samples` inputs in canonical order (N, C, H, W).
+  template <class U>
+  void load(const U* values, int samples) {
+    if (samples < 0 || samples > capacity_) throw usage_error("model: more samples than the model was made for");
+    samples_ = samples;
+    device_.load(view(0), values);
+  }
+  void load_labels(const std::int32_t* labels) { device_.upload(labels_.data(), labels, std::size_t(samples_)); }
+  template <class U>
+  void load_targets(const U* values) {
+    device_.load(target_view_storage(), values);
+  }
+
+  // Every op in order. Losses leave their sums in results(); metrics are computed outside training only.
+  void forward(pass now) {
+    for_each_op([&](auto i) { forward_op<i>(now); });
+  }
+
+  // Ops in reverse order; the loss's gradient is scaled by `scale` (1 over the global batch). `add`: gradients are added to.
+  // After each op calls ready(op index): the gradients of that op, and of all after it, are then complete.
+  template <class Ready>
+  void backward(double scale, pass now, bool add, Ready ready)
+    requires(Options.training)
+  {
+    static_assert(trainable<Net>::value);
+    for_each_op([&](auto i) {
+      constexpr int op = op_count - 1 - i;
+      backward_op<op>(scale, now, add);
+      ready(op);
+    });
+  }
+  void backward(double scale, pass now, bool add = false)
+    requires(Options.training)
+  {
+    backward(scale, now, add, [](int) {});
+  }
+
+  // The sums that losses and metrics left, one double per op, in the order of the plan; waits for the device.
+  std::vector<double> results() {
+    std::vector<double> out(memory::results);
+    device_.download(out.data(), results_.data(), out.size());
+    return out;
+  }
+
+  // A value, or its gradient where one is planned, in canonical order. Values between fused or in-place ops are gone.
+  std::vector<T> value(int v) {
+    std::vector<T> out(std::size_t(samples_) * std::size_t(the_plan.values[v].extents.elements()));
+    device_.store(out.data(), constant(view(v)));
+    return out;
+  }
+  std::vector<T> gradient(int v) {
+    std::vector<T> out(std::size_t(samples_) * std::size_t(the_plan.values[v].extents.elements()));
+    device_.store(out.data(), constant(gradient_view(v)));
+    return out;
+  }
+  // What the last transform computed: the scores, or the prediction of a regression.
+  std::vector<T> output() { return value(output_value); }
+
+  static constexpr int output_value = [] {
+    int v = 0;
+    for (int i = 0; i < op_count; ++i)
+      if (the_plan.ops[i].output >= 0) v = the_plan.ops[i].output;
+    return v;
+  }();
+
+  tensor_view<T> view(int v) {
+    const planned_value& p = the_plan.values[v];
+    const std::size_t base = the_plan.values[p.home].offset * std::size_t(capacity_);
+    return {activations_.data() + base + p.shift, samples_, p.extents, p.strides};
+  }
+  tensor_view<T> gradient_view(int v) {
+    const planned_value& p = the_plan.values[v];
+    if (!p.gradient) return {nullptr, samples_, p.extents, p.strides};
+    const std::size_t base = the_plan.values[p.home].gradient_offset * std::size_t(capacity_);
+    return {activations_.data() + base + p.shift, samples_, p.extents, p.strides};
+  }
+
+ private:
+  template <int I>
+  struct slot {
+    implementation_of<Net, Device, Options, I> run;
+    slot(Device& d, int batch) : run(d, batch) {}
+  };
+  template <int I>
+    requires(the_plan.ops[I].leaf < 0)
+  struct slot<I> {
+    slot(Device&, int) {}
+  };
+  template <class Indices>
+  struct slots;
+  template <int... I>
+  struct slots<std::integer_sequence<int, I...>> : slot<I>... {
+    slots(Device& d, int batch) : slot<I>(d, batch)... {}
+  };
+
+  template <class F>
+  static void for_each_op(F f) {
+    [&]<int... I>(std::integer_sequence<int, I...>) {
+      (f(std::integral_constant<int, I>{}), ...);
+    }(std::make_integer_sequence<int, op_count>{});
+  }
+
+  static tensor_view<const T> constant(tensor_view<T> v) { return v; }
+
+  tensor_view<T> target_view_storage() {
+    return {targets_.data(), samples_, memory::target_shape, Device::value_layout(memory::target_shape)};
+  }
+  target_view<T> target() { return {labels_.data(), target_view_storage()}; }
+
+  template <int I, class U>
+  auto parameters_at(U* base) {
+    using L = typename op_types<Net, Device, Options, I>::layer_type;
+    typename L::template parameters<U*> out{};
+    constexpr int first = [] {
+      int k = 0;
+      while (k < the_parameters.count && the_parameters.list[k].op != I) ++k;
+      return k;
+    }();
+    for_each_parameter<decltype(out)>(
+        [&](auto f) { boost::pfr::get<f>(out) = base + the_parameters.list[first + int(f)].offset; });
+    return out;
+  }
+
+  template <int I>
+  void forward_op(pass now) {
+    constexpr planned_op o = the_plan.ops[I];
+    now.part = I;
+    if constexpr (o.kind == op_kind::concat) {
+      int channel = 0;
+      for (int k = 0; k < o.operands; ++k) {
+        const auto part = constant(view(the_plan.operand(o, k)));
+        if (!the_plan.sliced[o.first_operand + k]) device_.copy_channels(view(o.output), channel, part, 0, part.extents.channels, false);
+        channel += part.extents.channels;
+      }
+    } else if constexpr (o.kind == op_kind::sum) {
+      const auto y = view(o.output);
+      const auto first = constant(view(the_plan.operand(o, 0)));
+      if constexpr (o.operands == 1) device_.copy(y, first);
+      for (int k = 1; k < o.operands; ++k)
+        device_.transform(y, add_values{}, k == 1 ? first : constant(y), constant(view(the_plan.operand(o, k))));
+    } else if constexpr (o.kind == op_kind::transform) {
+      slot<I>& s = ops_;
+      s.run.forward(device_, constant(view(o.input)), view(o.output), parameters_at<I, const T>(parameters_.data()), now);
+    } else if (o.kind == op_kind::loss || !now.training) {
+      slot<I>& s = ops_;
+      s.run.forward(device_, constant(view(o.input)), target(), results_.data() + I, now);
+    }
+  }
+
+  template <int I>
+  void backward_op(double scale, pass now, bool add) {
+    constexpr planned_op o = the_plan.ops[I];
+    now.part = I;
+    if constexpr (!o.backward) {
+      return;
+    } else if constexpr (o.kind == op_kind::concat || o.kind == op_kind::sum) {
+      const auto dy = constant(gradient_view(o.output));
+      int channel = 0;
+      for (int k = 0; k < o.operands; ++k) {
+        const int v = the_plan.operand(o, k);
+        const auto dx = gradient_view(v);
+        const bool adds = the_plan.accumulates(I, v) || repeated(o, k);
+        if (!dx || the_plan.sliced[o.first_operand + k]) {
+        } else if (o.kind == op_kind::concat) {
+          device_.copy_channels(dx, 0, dy, channel, dx.extents.channels, adds);
+        } else if (adds) {
+          device_.transform(dx, add_values{}, dy, constant(dx));
+        } else {
+          device_.copy(dx, dy);
+        }
+        channel += the_plan.values[v].extents.channels;
+      }
+    } else {
+      constexpr accumulation planned{the_plan.accumulates(I, o.input), false};
+      const accumulation adds{planned.input, add};
+      slot<I>& s = ops_;
+      if constexpr (o.kind == op_kind::loss)
+        s.run.backward(device_, constant(view(o.input)), target(), gradient_view(o.input), scale * o.loss_weight, adds, now);
+      else
+        s.run.backward(device_, constant(view(o.input)), constant(view(o.output)), gradient_view(o.output),
+                       gradient_view(o.input), parameters_at<I, const T>(parameters_.data()),
+                       parameters_at<I, T>(gradients_.data()), adds, now);
+    }
+  }
+
+  // Operand k's value already took a share of the same op's gradient.
+  static constexpr bool repeated(const planned_op& o, int k) {
+    for (int j = 0; j < k; ++j)
+      if (the_plan.operand(o, j) == the_plan.operand(o, k)) return true;
+    return false;
+  }
+
+  std::vector<T> canonical_values(const T* arena, int i) {
+    const placed_parameter& p = the_parameters.list[i];
+    std::vector<T> stored(p.stored.extent), canonical(p.stored.canonical());
+    device_.download(stored.data(), arena + p.offset, stored.size());
+    load_weights(p.stored, stored.data(), canonical.data());
+    return canonical;
+  }
+
+  Device device_;
+  int capacity_, samples_ = 0;
+  typename Device::template memory<T> parameters_, gradients_, activations_, targets_;
+  typename Device::template memory<std::int32_t> labels_;
+  typename Device::template memory<double> results_;
+  slots<std::make_integer_sequence<int, op_count>> ops_;
+};
+
+}  // namespace firecaffe

@@ -1,0 +1,168 @@
+#pragma once
+
+#include <cmath>
+#include <type_traits>
+#include <vector>
+
+#include "../core/random.hpp"
+#include "plan.hpp"
+
+namespace firecaffe {
+
+template <class Net, class Device, plan_options Options, int Op>
+struct op_types {
+  static constexpr const planned_op& here = plan<Net, Device, Options>.ops[Op];
+  static constexpr place in = place_of<Net, Device, Options>(here.input);
+  static constexpr place out = place_of<Net, Device, Options>(here.output < 0 ? here.input : here.output);
+
+  static auto pick() {
+    if constexpr (here.leaf < 0)
+      return std::type_identity<void>{};
+    else if constexpr (here.fused_leaf >= 0)
+      return std::type_identity<fused<leaf_of<Net, here.leaf>, leaf_of<Net, here.fused_leaf>>>{};
+    else
+      return std::type_identity<leaf_of<Net, here.leaf>>{};
+  }
+  using layer_type = typename decltype(pick())::type;
+};
+
+// How an op with a layer runs; `void` layers (concat, sum) have no implementation.
+template <class Net, class Device, plan_options Options, int Op>
+using implementation_of =
+    implementation<Device, typename op_types<Net, Device, Options, Op>::layer_type, op_types<Net, Device, Options, Op>::in,
+                   op_types<Net, Device, Options, Op>::out>;
+
+// One parameter of the network: what it is, where it lies in the arenas of parameters, gradients and solver state.
+struct placed_parameter {
+  int op = 0, field = 0;
+  const char* layer = "";
+  parameter description;
+  weight_layout stored;
+  std::size_t offset = 0;  // elements
+};
+
+// A slice of the gradient arena that is complete, and may be sent, once the backward pass has finished `ready_op`.
+struct bucket {
+  std::size_t first = 0, last = 0;  // elements
+  int ready_op = 0;
+};
+
+template <class Net>
+constexpr int parameter_limit = 2 * unchecked_graph_of<Net>.op_count + 1;
+
+// Parameters in the order in which the backward pass finishes their gradients: last op first.
+template <class Net, class Device, plan_options Options>
+struct parameter_plan {
+  placed_parameter list[parameter_limit<Net>];
+  int count = 0;
+  std::size_t elements = 0;  // stored, padding included
+
+  constexpr parameter_plan() {
+    constexpr int n = plan<Net, Device, Options>.op_count;
+    [this]<int... I>(std::integer_sequence<int, I...>) { (add<n - 1 - I>(), ...); }(std::make_integer_sequence<int, n>{});
+  }
+
+ private:
+  template <int Op>
+  constexpr void add() {
+    using types = op_types<Net, Device, Options, Op>;
+    if constexpr (types::here.leaf >= 0 && types::here.kind == op_kind::transform) {
+      using L = typename types::layer_type;
+      using fields = typename L::template parameters<parameter>;
+      if constexpr (boost::pfr::tuple_size_v<fields> > 0) {
+        constexpr fields described = L::describe(types::in.extents);
+        constexpr auto stored = implementation_of<Net, Device, Options, Op>::storage();
+        for_each_parameter<fields>([&](auto i) {
+          list[count++] = {Op, int(i), L::name, boost::pfr::get<i>(described), boost::pfr::get<i>(stored), elements};
+          elements += round_up(boost::pfr::get<i>(stored).extent, Device::alignment);
+        });
+      }
+    }
+  }
+};
+
+template <class Net, class Device, plan_options Options = plan_options{}>
+constexpr parameter_plan<Net, Device, Options> parameters_of{};
+
+// Learnable parameters as published: independent of any device, padding not counted.
+template <class Net>
+constexpr std::int64_t parameter_count = [] {
+  std::int64_t n = 0;
+  constexpr auto& g = graph_of<Net>;
+  auto count = [&]<int Op>(std::integral_constant<int, Op>) {
+    if constexpr (g.ops[Op].leaf >= 0 && g.ops[Op].kind == op_kind::transform) {
+      using L = leaf_of<Net, g.ops[Op].leaf>;
+      const auto described = L::describe(g.values[g.ops[Op].input]);
+      for_each_parameter<typename L::template parameters<parameter>>(
+          [&](auto i) { n += boost::pfr::get<i>(described).elements(); });
+    }
+  };
+  [&]<int... I>(std::integer_sequence<int, I...>) {
+    (count(std::integral_constant<int, I>{}), ...);
+  }(std::make_integer_sequence<int, g.op_count>{});
+  return n;
+}();
+
+template <class Net, int Op>
+constexpr std::int64_t op_flops() {
+  constexpr auto& g = graph_of<Net>;
+  constexpr op o = g.ops[Op];
+  if constexpr (o.kind == op_kind::concat) return 0;
+  else if constexpr (o.kind == op_kind::sum) return g.values[o.output].elements() * (o.operands - 1);
+  else return leaf_of<Net, o.leaf>::flops(g.values[o.input]);
+}
+
+// Forward floating-point operations of one sample (a multiply-add is two); concat moves, sum adds.
+template <class Net>
+constexpr std::int64_t flops = [] {
+  std::int64_t n = 0;
+  constexpr auto& g = graph_of<Net>;
+  [&]<int... I>(std::integer_sequence<int, I...>) {
+    ((n += op_flops<Net, I>()), ...);
+  }(std::make_integer_sequence<int, g.op_count>{});
+  return n;
+}();
+
+// The buckets of a network's gradients: at least `bytes` each but for the last to become ready, which is joined to its
+// neighbour when it is small, so that no message is mostly latency.
+template <class Net, class Device, plan_options Options = plan_options{}>
+std::vector<bucket> buckets_of(std::size_t bytes) {
+  const auto& p = parameters_of<Net, Device, Options>;
+  const std::size_t wanted = bytes / sizeof(typename Device::scalar);
+  std::vector<bucket> out;
+  std::size_t first = 0;
+  for (int i = 0; i < p.count; ++i) {
+    const std::size_t last = i + 1 < p.count ? p.list[i + 1].offset : p.elements;
+    const bool op_done = i + 1 == p.count || p.list[i + 1].op != p.list[i].op;
+    if (!op_done || (last - first < wanted && i + 1 < p.count)) continue;
+    if (last - first < wanted / 2 && !out.empty())
+      out.back().last = last, out.back().ready_op = p.list[i].op;
+    else
+      out.push_back({first, last, p.list[i].op});
+    first = last;
+  }
+  return out;
+}
+
+// Fills one parameter in canonical order. The numbers depend on the seed and the parameter's index alone.
+inline void fill_parameter(const parameter& p, std::uint64_t seed, int index, double* out) {
+  const double fan_in = double(p.inputs) * p.taps;
+  const random_key key{seed, 0, 0, random_use::filler, std::uint32_t(index)};
+  for (std::int64_t i = 0; i < p.elements(); ++i) {
+    const auto k = std::uint64_t(i);
+    auto uniform = [&](double low, double high) { return low + (high - low) * random_unit(key, k); };
+    auto normal = [&] {
+      const random_block w = random_words(key, std::uint32_t(k));
+      return std::sqrt(-2 * std::log(to_unit(w.word[0]))) * std::cos(6.283185307179586 * to_unit(w.word[1]));
+    };
+    switch (p.fill.kind) {
+      case filler::constant: out[i] = p.fill.first; break;
+      case filler::uniform: out[i] = uniform(p.fill.first, p.fill.second); break;
+      case filler::gaussian: out[i] = p.fill.second + p.fill.first * normal(); break;
+      case filler::xavier: out[i] = uniform(-std::sqrt(3 / fan_in), std::sqrt(3 / fan_in)); break;
+      case filler::msra: out[i] = std::sqrt(2 / fan_in) * normal(); break;
+    }
+  }
+}
+
+}  // namespace firecaffe

@@ -1,0 +1,280 @@
+#pragma once
+
+#include "../core/implementation.hpp"
+#include "check.hpp"
+
+namespace firecaffe {
+
+// What a model is for. Without `training` no gradient is planned; `input_gradient` asks for the gradient of the input too.
+struct plan_options {
+  bool training = true;
+  bool input_gradient = false;
+  friend constexpr bool operator==(const plan_options&, const plan_options&) = default;
+};
+
+// What the plan needs to know of a layer type.
+struct leaf_traits {
+  bool needs_input = false, needs_output = false, in_place = false, parameters = false, whole_samples = false;
+  bool fuses_with_next = false;
+};
+
+struct planned_op : op {
+  int fused_leaf = -1;          // the pointwise layer done in the same pass
+  bool backward = false;        // has a gradient to pass on or parameters to update, and a loss behind it
+};
+
+struct planned_value {
+  shape extents;
+  layout strides;
+  bool used = false;            // false: vanished inside a fused op
+  bool gradient = false;        // a loss depends on it, and somebody wants to know how
+  int home = -1;                // the value whose storage it shares, itself if it has its own
+  std::ptrdiff_t shift = 0;     // elements into a sample of the home: the channel slice of a concat
+  int born = 0, dies = -1, gradient_born = 0, gradient_dies = -1;    // op times, of homes; forward 0..m-1, backward m..2m-1
+  std::size_t offset = 0, gradient_offset = 0;                       // of homes, in elements per sample
+};
+
+template <class Net, class Device, plan_options Options>
+class planner {
+  static constexpr auto& source = graph_of<Net>;
+  static constexpr int max_ops = source.op_count, max_values = source.value_count;
+
+ public:
+  planned_op ops[max_ops + 1];
+  planned_value values[max_values + 1];
+  bool sliced[source.operand_count + 1] = {};  // operand of a concat that already lies where it belongs
+  int op_count = 0;
+  std::size_t elements = 0;                    // activations and their gradients, per sample
+
+  constexpr planner() {
+    read_traits();
+    fuse();
+    mark_gradients();
+    share_storage();
+    live();
+    place_all();
+  }
+
+  static constexpr int operand(const op& o, int i) { return o.operands == 0 ? o.input : source.operand[o.first_operand + i]; }
+  static constexpr int operand_count(const op& o) { return o.operands == 0 ? 1 : o.operands; }
+
+  // The gradient of operand `v` of op `index` is added to what later consumers have already written.
+  constexpr bool accumulates(int index, int v) const {
+    for (int j = index + 1; j < op_count; ++j)
+      if (ops[j].backward && consumes(ops[j], v)) return true;
+    return false;
+  }
+
+ private:
+  leaf_traits traits[max_ops + 1];
+
+  constexpr void read_traits() {
+    [this]<int... I>(std::integer_sequence<int, I...>) {
+      ((traits[I] = traits_of<leaf_of<Net, I>>()), ...);
+      ((traits[I].fuses_with_next = fuses<I>()), ...);
+    }(std::make_integer_sequence<int, source.leaf_count>{});
+  }
+
+  template <class Leaf>
+  static constexpr leaf_traits traits_of() {
+    leaf_traits t;
+    t.needs_input = Leaf::backward_needs_input, t.needs_output = Leaf::backward_needs_output, t.in_place = Leaf::in_place;
+    t.parameters = boost::pfr::tuple_size_v<typename Leaf::template parameters<int>> > 0;
+    t.whole_samples = requires { Leaf::needs_whole_samples; };
+    return t;
+  }
+
+  template <int I>
+  static constexpr bool fuses() {
+    if constexpr (I + 1 < source.leaf_count) return Device::template fuses<leaf_of<Net, I>, leaf_of<Net, I + 1>>;
+    return false;
+  }
+
+  static constexpr bool consumes(const op& o, int v) {
+    for (int i = 0; i < operand_count(o); ++i)
+      if (operand(o, i) == v) return true;
+    return false;
+  }
+
+  static constexpr int consumers_in_source(int v) {
+    int n = 0;
+    for (int i = 0; i < source.op_count; ++i) n += consumes(source.ops[i], v);
+    return n;
+  }
+
+  constexpr void fuse() {
+    for (int v = 0; v < max_values; ++v)
+      values[v].extents = source.values[v], values[v].strides = Device::value_layout(source.values[v]);
+    values[0].used = true;
+    for (int i = 0; i < source.op_count; ++i) {
+      planned_op& o = ops[op_count++];
+      static_cast<op&>(o) = source.ops[i];
+      if (o.leaf >= 0 && traits[o.leaf].fuses_with_next && i + 1 < source.op_count) {
+        const op& next = source.ops[i + 1];
+        if (next.leaf == o.leaf + 1 && next.kind == op_kind::transform && next.input == o.output &&
+            consumers_in_source(o.output) == 1)
+          o.fused_leaf = next.leaf, o.output = next.output, ++i;
+      }
+      if (o.output >= 0) values[o.output].used = true;
+    }
+  }
+
+  constexpr void mark_gradients() {
+    if (!Options.training) return;
+    bool wanted[max_values + 1] = {Options.input_gradient};
+    bool useful[max_values + 1] = {};
+    for (int i = 0; i < op_count; ++i)
+      if (ops[i].output >= 0) {
+        bool w = ops[i].leaf >= 0 && traits[ops[i].leaf].parameters;
+        for (int k = 0; k < operand_count(ops[i]); ++k) w = w || wanted[operand(ops[i], k)];
+        wanted[ops[i].output] = w;
+      }
+    for (int i = op_count - 1; i >= 0; --i) {
+      const bool loss_behind = ops[i].kind == op_kind::loss || (ops[i].output >= 0 && useful[ops[i].output]);
+      for (int k = 0; loss_behind && k < operand_count(ops[i]); ++k) useful[operand(ops[i], k)] = true;
+    }
+    for (int v = 0; v < max_values; ++v) values[v].gradient = values[v].used && wanted[v] && useful[v];
+    for (int i = 0; i < op_count; ++i)
+      ops[i].backward = ops[i].kind == op_kind::loss ? values[ops[i].input].gradient
+                                                     : ops[i].output >= 0 && values[ops[i].output].gradient;
+  }
+
+  constexpr int producer(int v) const {
+    for (int i = 0; i < op_count; ++i)
+      if (ops[i].output == v) return i;
+    return -1;
+  }
+
+  constexpr bool keeps_output(int i) const {
+    const op& o = ops[i];
+    return o.leaf >= 0 && (traits[o.leaf].needs_output || ops[i].fused_leaf >= 0);
+  }
+
+  // A concat's result may be its branches' own, which they may need: it stays.
+  constexpr bool overwritable(int i) const { return ops[i].kind != op_kind::concat && !(ops[i].backward && keeps_output(i)); }
+
+  // Last op to the first: in-place ops put their input where their output is, a concat its branches into its slices.
+  constexpr void share_storage() {
+    for (int v = 0; v < max_values; ++v) values[v].home = v;
+    for (int i = op_count - 1; i >= 0; --i) {
+      const op& o = ops[i];
+      if (o.kind == op_kind::transform && traits[o.leaf].in_place && o.input != 0 && last_consumer_is(i, o.input, true) &&
+          overwritable(producer(o.input)))
+        settle(o.input, o.output, 0);
+      if (o.kind != op_kind::concat) continue;
+      int channel = 0;
+      for (int k = 0; k < o.operands; ++k) {
+        const int v = operand(o, k);
+        const shape part = values[v].extents;
+        if (v != 0 && values[v].home == v && last_consumer_is(i, v, false) && !(read_whole(v) && !Device::slices_are_whole) &&
+            Device::can_slice(values[o.output].extents, channel, part)) {
+          settle(v, o.output, values[o.output].strides.offset(0, channel, 0));
+          sliced[o.first_operand + k] = true;
+        }
+        channel += part.channels;
+      }
+    }
+  }
+
+  constexpr void settle(int v, int where, std::ptrdiff_t shift) {
+    values[v].home = values[where].home;
+    values[v].shift = values[where].shift + shift;
+    values[v].strides = values[where].strides;
+  }
+
+  constexpr bool last_consumer_is(int index, int v, bool only) const {
+    for (int j = only ? 0 : index + 1; j < op_count; ++j)
+      if (j != index && consumes(ops[j], v)) return false;
+    return true;
+  }
+
+  // Some consumer of `v` reads a sample as one row of a matrix.
+  constexpr bool read_whole(int v) const {
+    for (int j = 0; j < op_count; ++j)
+      if (ops[j].leaf >= 0 && ops[j].input == v && traits[ops[j].leaf].whole_samples && values[v].extents.pixels() > 1)
+        return true;
+    return false;
+  }
+
+  constexpr void live() {
+    const int last = 2 * op_count - 1;
+    auto touch = [&](int v, int time) {
+      planned_value& h = values[values[v].home];
+      h.dies = time > h.dies ? time : h.dies;
+      h.born = time < h.born ? time : h.born;
+    };
+    auto touch_gradient = [&](int v, int time) {
+      if (!values[v].gradient) return;
+      planned_value& h = values[values[v].home];
+      h.gradient_dies = time > h.gradient_dies ? time : h.gradient_dies;
+      h.gradient_born = time < h.gradient_born ? time : h.gradient_born;
+    };
+    for (int v = 0; v < max_values; ++v) values[v].born = values[v].gradient_born = last + 1;
+    touch(0, -1);
+    for (int i = 0; i < op_count; ++i) {
+      const planned_op& o = ops[i];
+      for (int k = 0; k < operand_count(o); ++k) {
+        touch(operand(o, k), i);
+        if (o.backward) touch_gradient(operand(o, k), last - i);
+        if (o.backward && (o.kind == op_kind::loss || (o.leaf >= 0 && traits[o.leaf].needs_input)))
+          touch(operand(o, k), last - i);
+      }
+      if (o.output < 0) continue;
+      touch(o.output, i);
+      if (o.backward) touch_gradient(o.output, last - i);
+      if (o.backward && keeps_output(i)) touch(o.output, last - i);
+    }
+    touch(0, Options.input_gradient ? last : 0);
+    if (Options.input_gradient) touch_gradient(0, last + 1);
+    // What a caller may read after the forward pass: every value no op consumes.
+    for (int v = 0; v < max_values; ++v)
+      if (values[v].used && last_consumer_is(-1, v, false)) touch(v, last);
+  }
+
+  struct region {
+    std::size_t first = 0, size = 0;
+    int born = 0, dies = -1;
+  };
+
+  // First fit in order of birth: what two regions alive at the same time need never overlaps.
+  constexpr void place_all() {
+    region placed[2 * max_values + 2] = {};
+    int count = 0;
+    for (int time = -1; time <= 2 * op_count; ++time)
+      for (int v = 0; v < max_values; ++v) {
+        if (!values[v].used || values[v].home != v) continue;
+        const std::size_t size = round_up(std::size_t(values[v].strides.sample), Device::alignment);
+        if (values[v].born == time && values[v].dies >= time)
+          values[v].offset = fit(placed, count, {0, size, time, values[v].dies});
+        if (values[v].gradient_born == time && values[v].gradient_dies >= time)
+          values[v].gradient_offset = fit(placed, count, {0, size, time, values[v].gradient_dies});
+      }
+  }
+
+  constexpr std::size_t fit(region* placed, int& count, region r) {
+    for (bool moved = true; moved;) {
+      moved = false;
+      for (int i = 0; i < count; ++i) {
+        const region& p = placed[i];
+        if (p.dies >= r.born && p.born <= r.dies && p.first < r.first + r.size && r.first < p.first + p.size)
+          r.first = p.first + p.size, moved = true;
+      }
+    }
+    placed[count++] = r;
+    elements = r.first + r.size > elements ? r.first + r.size : elements;
+    return r.first;
+  }
+};
+
+// Which op runs when, on what, where each value lies: known to the compiler.
+template <class Net, class Device, plan_options Options = plan_options{}>
+constexpr planner<Net, Device, Options> plan{};
+
+// Where a value lies, as its ops see it.
+template <class Net, class Device, plan_options Options>
+constexpr place place_of(int value) {
+  const auto& v = plan<Net, Device, Options>.values[value];
+  return {v.extents, v.strides};
+}
+
+}  // namespace firecaffe
