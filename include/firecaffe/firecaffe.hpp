@@ -1,6 +1,16 @@
 #pragma once
 
-// Everything that needs no more than the standard library, Boost.PFR and zlib. Backends: cpu.hpp, cuda.hpp, mpi.hpp.
+// Everything that needs no more than the standard library and Boost.PFR, and zlib for the readers where it is there.
+// Backends are opted in to: cpu.hpp, cuda.hpp, mpi.hpp.
+#include "comm/alone.hpp"
+#include "comm/local.hpp"
+#include "comm/tree.hpp"
+#include "data/dataset.hpp"
+#if __has_include(<zlib.h>)
+#include "data/idx.hpp"
+#endif
+#include "data/synthetic.hpp"
+#include "data/view.hpp"
 #include "layers/activations.hpp"
 #include "layers/conv.hpp"
 #include "layers/dense.hpp"
@@ -9,3 +19,8 @@
 #include "layers/pool.hpp"
 #include "network/model.hpp"
 #include "network/network.hpp"
+#include "observe/console.hpp"
+#include "observe/metrics.hpp"
+#include "solvers/lr/policies.hpp"
+#include "solvers/sgd.hpp"
+#include "train/trainer.hpp"

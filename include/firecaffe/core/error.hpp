@@ -19,8 +19,8 @@ struct usage_error : error {
 
 // A file that is missing, truncated, malformed or cannot be written. `offset` is the byte where it was noticed.
 struct file_error : error {
-  file_error(const std::string& path, std::uint64_t offset, const std::string& what)
-      : error(path + " (byte " + std::to_string(offset) + "): " + what), path(path), offset(offset) {}
+  file_error(const std::string& file, std::uint64_t byte, const std::string& what)
+      : error(file + " (byte " + std::to_string(byte) + "): " + what), path(file), offset(byte) {}
   std::string path;
   std::uint64_t offset;
 };
@@ -32,8 +32,8 @@ struct numeric_error : error {
 
 // Ranks that disagree, a peer that died, or one that kept this rank waiting too long. `peer` is -1 where none is to blame alone.
 struct communication_error : error {
-  communication_error(int rank, int peer, const std::string& what)
-      : error("rank " + std::to_string(rank) + ": " + what), rank(rank), peer(peer) {}
+  communication_error(int own_rank, int other, const std::string& what)
+      : error("rank " + std::to_string(own_rank) + ": " + what), rank(own_rank), peer(other) {}
   int rank;
   int peer;
 };

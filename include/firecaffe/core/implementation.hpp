@@ -30,7 +30,7 @@ struct pass {
   std::uint64_t seed = 0;
   std::uint32_t step = 0;          // iteration
   std::uint32_t first_sample = 0;  // position of sample 0 in the global batch
-  std::uint32_t part = 0;          // index of the op
+  std::uint32_t part = 0;          // index of the layer in the network: fusing ops does not change it
 };
 
 template <class>

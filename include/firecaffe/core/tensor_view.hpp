@@ -16,9 +16,9 @@ struct tensor_view {
 
   constexpr explicit operator bool() const { return data != nullptr; }
   constexpr T& operator()(int n, int c, int p) const { return data[strides.offset(n, c, p)]; }
-  constexpr operator tensor_view<const T>() const
-    requires(!std::is_const_v<T>)
-  {
+  template <class U>
+    requires(!std::is_const_v<T> && std::is_same_v<U, const T>)
+  constexpr operator tensor_view<U>() const {
     return {data, samples, extents, strides};
   }
 };

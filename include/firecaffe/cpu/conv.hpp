@@ -142,12 +142,28 @@ struct cpu_narrow_conv {
     if (!dx) return;
     kernels::transpose(p.weight, transposed_.data());
 #pragma omp parallel for num_threads(threads) if (threads > 1)
-    for (int n = 0; n < x.samples; ++n)
-      kernels::backward_input(dx.data + n * In.strides.sample, dy.data + n * Out.strides.sample, transposed_.data(), adds.input);
+    for (int n = 0; n < x.samples; ++n) {
+      const float* from = dy.data + n * Out.strides.sample;
+      float* to = dx.data + n * In.strides.sample;
+      if constexpr (In.strides.block == Block)
+        kernels::backward_input(to, from, transposed_.data(), adds.input);
+      else
+        unblocked_input(to, from, adds.input);
+    }
   }
 
  private:
-  host_memory<float> transposed_, partial_;
+  // Up to four channels lie as (C, H, W); the kernel makes whole blocks.
+  void unblocked_input(float* dx, const float* dy, bool add) {
+    constexpr int pixels = In.extents.pixels();
+    const aligned_memory<float> blocks(std::size_t{kernels::padded_inputs} * pixels);
+    kernels::backward_input(blocks.data(), dy, transposed_.data(), false);
+    for (int c = 0; c < In.extents.channels; ++c)
+      for (int p = 0; p < pixels; ++p)
+        dx[c * pixels + p] = blocks.data()[p * Block + c] + (add ? dx[c * pixels + p] : 0.0f);
+  }
+
+  aligned_memory<float> transposed_, partial_;
 };
 
 template <int Block, class Conv, class Activation, place In, place Out>

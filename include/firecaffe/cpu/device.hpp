@@ -29,7 +29,7 @@ class basic_cpu {
  public:
   using scalar = float;
   template <class T>
-  using memory = host_memory<T>;
+  using memory = aligned_memory<T>;
   static constexpr const char* name = "cpu";
   static constexpr int block = Block;
   static constexpr std::size_t alignment = 16;      // elements: one cache line
@@ -42,6 +42,14 @@ class basic_cpu {
     one_blas_thread();
   }
   int threads() const { return threads_; }
+
+  // For one of `node_size` ranks of a node: `threads`, or the rank's share of the cores, or fewer where its launcher bound
+  // it to fewer.
+  static basic_cpu for_rank(int, int node_size, int threads) {
+    if (threads > 0) return basic_cpu(threads);
+    const int share = online_cores() / node_size, own = available_cores();
+    return basic_cpu(share < 1 ? 1 : share < own ? share : own);
+  }
 
   static constexpr layout value_layout(shape s) { return blocked_layout(s, s.channels <= 4 ? 1 : Block); }
   static constexpr bool can_slice(shape whole, int first, shape part) {

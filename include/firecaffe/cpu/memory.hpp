@@ -12,10 +12,10 @@ namespace firecaffe {
 
 // Zeroed memory, aligned to a cache line; large blocks to huge pages, which the kernel is asked for.
 template <class T>
-class host_memory {
+class aligned_memory {
  public:
-  host_memory() = default;
-  explicit host_memory(std::size_t count) : size_(count) {
+  aligned_memory() = default;
+  explicit aligned_memory(std::size_t count) : size_(count) {
     if (count == 0) return;
     constexpr std::size_t huge = std::size_t{2} << 20;
     const std::size_t bytes = count * sizeof(T), alignment = bytes >= huge ? huge : 64;

@@ -1,8 +1,7 @@
 #pragma once
 
-#include <cstring>
-
 #include "device.hpp"
+#include "vector.hpp"
 
 namespace firecaffe {
 
@@ -13,11 +12,6 @@ namespace firecaffe {
 //   dx        tile of input pixels x channel blocks, over outputs, tap by tap
 //   dw        tile of taps x channel blocks, over the pixels of a sample
 // Weights lie as (I, K, O padded); dx reads a transposed copy (K, O, I padded), made once per pass.
-
-template <int Lanes>
-struct vector_of {
-  typedef float type __attribute__((vector_size(Lanes * sizeof(float))));
-};
 
 struct tile {
   int rows, blocks;
@@ -41,7 +35,7 @@ constexpr tile choose_tile(int rows, int blocks, int registers) {
 
 template <int Lanes, shape In, layout InLayout, shape Out, int KernelH, int KernelW>
 struct narrow_conv {
-  using vec = typename vector_of<Lanes>::type;
+  using vec = vector<Lanes>;
   static constexpr int inputs = In.channels, outputs = Out.channels;
   static constexpr int in_blocks = (inputs + Lanes - 1) / Lanes, out_blocks = (outputs + Lanes - 1) / Lanes;
   static constexpr int taps = KernelH * KernelW, padded_outputs = out_blocks * Lanes, padded_inputs = in_blocks * Lanes;
@@ -105,12 +99,8 @@ struct narrow_conv {
 
  private:
   static const float* input_at(const float* x, int channel, int pixel) { return x + InLayout.offset(0, channel, pixel); }
-  static vec load(const float* p) {
-    vec v;
-    std::memcpy(&v, p, sizeof v);
-    return v;
-  }
-  static void store(float* p, vec v) { std::memcpy(p, &v, sizeof v); }
+  static vec load(const float* p) { return load_vector<Lanes>(p); }
+  static void store(float* p, vec v) { store_vector(p, v); }
 
   template <int Rows, int Blocks, class Activation>
   static void forward_row(const float* x, float* y, const float* w, const float* bias, int first, int h) {

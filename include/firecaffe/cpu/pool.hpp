@@ -2,6 +2,7 @@
 
 #include "../layers/pool.hpp"
 #include "device.hpp"
+#include "vector.hpp"
 
 namespace firecaffe {
 
@@ -13,6 +14,9 @@ struct cpu_pool {
   static constexpr window slide = Layer::slide(In.extents);
   static constexpr int lanes = In.strides.block;
   static constexpr int blocks = (In.extents.channels + lanes - 1) / lanes;
+
+  using vec = vector<lanes>;
+  static vec load(const float* p) { return load_vector<lanes>(p); }
 
   static constexpr no_parameters<weight_layout> storage() { return {}; }
   cpu_pool(basic_cpu<Block>&, int) {}
@@ -46,7 +50,8 @@ struct cpu_pool {
 template <int Block, class... Options, place In, place Out>
 struct implementation<basic_cpu<Block>, max_pool<Options...>, In, Out> : cpu_pool<Block, max_pool<Options...>, In, Out> {
   using base = cpu_pool<Block, max_pool<Options...>, In, Out>;
-  using base::base, base::lanes, base::in;
+  using base::base, base::lanes, base::in, base::load;
+  using vec = typename base::vec;
   using range = typename base::range;
 
   void forward(basic_cpu<Block>& device, tensor_view<const float> x, tensor_view<float> y, no_parameters<const float*>,
@@ -56,15 +61,13 @@ struct implementation<basic_cpu<Block>, max_pool<Options...>, In, Out> : cpu_poo
       const float* px = base::sample(x, n);
       float* py = base::sample(y, n);
       base::for_each_window([&](int from, int to, range rows, range columns) {
-        float best[lanes];
-        const float* corner = px + from + (rows.first * in.width + columns.first) * lanes;
-        for (int l = 0; l < lanes; ++l) best[l] = corner[l];
+        vec best = load(px + from + (rows.first * in.width + columns.first) * lanes);
         for (int h = rows.first; h < rows.last; ++h)
           for (int w = columns.first; w < columns.last; ++w) {
-            const float* p = px + from + (h * in.width + w) * lanes;
-            for (int l = 0; l < lanes; ++l) best[l] = p[l] > best[l] || p[l] != p[l] ? p[l] : best[l];
+            const vec here = load(px + from + (h * in.width + w) * lanes);
+            best = here > best ? here : best;
           }
-        std::memcpy(py + to, best, sizeof best);
+        store_vector(py + to, best);
       });
     }
   }
@@ -84,17 +87,15 @@ struct implementation<basic_cpu<Block>, max_pool<Options...>, In, Out> : cpu_poo
       const bool writes = covers && !adds.input;  // every element is in exactly one window
       if (!writes && !adds.input) std::memset(pdx, 0, sizeof(float) * std::size_t(basic_cpu<Block>::sample_elements(dx)));
       base::for_each_window([&](int from, int to, range rows, range columns) {
-        float left[lanes], best[lanes];
-        std::memcpy(left, pdy + to, sizeof left);
-        std::memcpy(best, py + to, sizeof best);
+        const vec best = load(py + to);
+        vec left = load(pdy + to);
         for (int h = rows.first; h < rows.last; ++h)
           for (int w = columns.first; w < columns.last; ++w) {
-            const int at = from + (h * in.width + w) * lanes;
-            for (int l = 0; l < lanes; ++l) {
-              const float share = px[at + l] == best[l] ? left[l] : 0.0f;
-              left[l] = px[at + l] == best[l] ? 0.0f : left[l];
-              pdx[at + l] = share + (writes ? 0.0f : pdx[at + l]);
-            }
+            float* share_of = pdx + from + (h * in.width + w) * lanes;
+            const auto won = load(px + from + (h * in.width + w) * lanes) == best;
+            const vec share = won ? left : vec{};
+            left = won ? vec{} : left;
+            store_vector(share_of, writes ? share : share + load(share_of));
           }
       });
     }
@@ -104,7 +105,8 @@ struct implementation<basic_cpu<Block>, max_pool<Options...>, In, Out> : cpu_poo
 template <int Block, class... Options, place In, place Out>
 struct implementation<basic_cpu<Block>, avg_pool<Options...>, In, Out> : cpu_pool<Block, avg_pool<Options...>, In, Out> {
   using base = cpu_pool<Block, avg_pool<Options...>, In, Out>;
-  using base::base, base::lanes, base::in;
+  using base::base, base::lanes, base::in, base::load;
+  using vec = typename base::vec;
   using range = typename base::range;
 
   void forward(basic_cpu<Block>& device, tensor_view<const float> x, tensor_view<float> y, no_parameters<const float*>,
@@ -114,12 +116,10 @@ struct implementation<basic_cpu<Block>, avg_pool<Options...>, In, Out> : cpu_poo
       const float* px = base::sample(x, n);
       float* py = base::sample(y, n);
       base::for_each_window([&](int from, int to, range rows, range columns) {
-        float total[lanes] = {};
+        vec total = {};
         for (int h = rows.first; h < rows.last; ++h)
-          for (int w = columns.first; w < columns.last; ++w)
-            for (int l = 0; l < lanes; ++l) total[l] += px[from + (h * in.width + w) * lanes + l];
-        const float share = 1.0f / float(rows.size * columns.size);
-        for (int l = 0; l < lanes; ++l) py[to + l] = total[l] * share;
+          for (int w = columns.first; w < columns.last; ++w) total += load(px + from + (h * in.width + w) * lanes);
+        store_vector(py + to, total * (1.0f / float(rows.size * columns.size)));
       });
     }
   }
@@ -133,10 +133,12 @@ struct implementation<basic_cpu<Block>, avg_pool<Options...>, In, Out> : cpu_poo
       float* pdx = base::sample(dx, n);
       if (!adds.input) std::memset(pdx, 0, sizeof(float) * std::size_t(basic_cpu<Block>::sample_elements(dx)));
       base::for_each_window([&](int from, int to, range rows, range columns) {
-        const float share = 1.0f / float(rows.size * columns.size);
+        const vec share = load(pdy + to) * (1.0f / float(rows.size * columns.size));
         for (int h = rows.first; h < rows.last; ++h)
-          for (int w = columns.first; w < columns.last; ++w)
-            for (int l = 0; l < lanes; ++l) pdx[from + (h * in.width + w) * lanes + l] += pdy[to + l] * share;
+          for (int w = columns.first; w < columns.last; ++w) {
+            float* share_of = pdx + from + (h * in.width + w) * lanes;
+            store_vector(share_of, load(share_of) + share);
+          }
       });
     }
   }

@@ -2,6 +2,7 @@
 
 #include <omp.h>
 #include <sched.h>
+#include <unistd.h>
 
 // Present in OpenBLAS alone; null with any other BLAS.
 extern "C" {
@@ -16,6 +17,8 @@ inline int available_cores() {
   cpu_set_t set;
   return sched_getaffinity(0, sizeof set, &set) == 0 ? CPU_COUNT(&set) : 1;
 }
+
+inline int online_cores() { return static_cast<int>(sysconf(_SC_NPROCESSORS_ONLN)); }
 
 // Vendor libraries ask OpenMP and the BLAS how many threads to use; the caller's setting is put back afterwards.
 class thread_scope {

@@ -77,9 +77,12 @@ struct dense_implementation {
     device.template bias_backward<Activation>(y, dy, bias, adds.parameters);
     device.gemm(true, false, outputs, columns, x.samples, dy.data, Out.strides.sample, x.data, In.strides.sample,
                 T(adds.parameters), gradients.weight, columns);
-    if (dx)
-      device.gemm(false, false, x.samples, columns, outputs, dy.data, Out.strides.sample, p.weight, columns,
-                  T(adds.input), dx.data, In.strides.sample);
+    if (!dx) return;
+    device.gemm(false, false, x.samples, columns, outputs, dy.data, Out.strides.sample, p.weight, columns, T(adds.input),
+                dx.data, In.strides.sample);
+    // The padding of a plain vector is not in the matrix: adding no bias makes it zero.
+    if constexpr (In.extents.pixels() == 1 && In.extents.channels % In.strides.block != 0)
+      device.template bias_forward<identity>(dx, nullptr);
   }
 };
 

@@ -11,6 +11,13 @@ struct memory_plan {
   using T = typename Device::scalar;
   static constexpr auto& the_plan = plan<Net, Device, Options>;
 
+  template <int I>
+  static constexpr bool labels_at() {
+    constexpr planned_op o = the_plan.ops[I];
+    if constexpr (o.kind == op_kind::loss || o.kind == op_kind::metric) return leaf_of<Net, o.leaf>::uses_labels;
+    return false;
+  }
+
   // The input of the first loss that compares values; one without pixels where there is none.
   static constexpr shape target_shape = [] {
     shape s{0, 0, 0, 0};
@@ -25,8 +32,13 @@ struct memory_plan {
     return s;
   }();
 
+  static constexpr bool uses_labels = []<int... I>(std::integer_sequence<int, I...>) {
+    return (false || ... || labels_at<I>());
+  }(std::make_integer_sequence<int, the_plan.op_count>{});
+
   static constexpr std::size_t parameter_elements = parameters_of<Net, Device, Options>.elements;
-  static constexpr std::size_t gradient_elements = Options.training ? parameter_elements : 0;
+  // Behind the gradients is room for the loss, which travels with the last bucket.
+  static constexpr std::size_t gradient_elements = Options.training ? parameter_elements + Device::alignment : 0;
   static constexpr std::size_t results = std::size_t(the_plan.op_count);
 
   static constexpr std::size_t activation_elements(int batch) { return the_plan.elements * std::size_t(batch); }

@@ -201,7 +201,7 @@ class model {
   template <int I>
   void forward_op(pass now) {
     constexpr planned_op o = the_plan.ops[I];
-    now.part = I;
+    if (o.leaf >= 0) now.part = std::uint32_t(o.leaf);
     if constexpr (o.kind == op_kind::concat) {
       int channel = 0;
       for (int k = 0; k < o.operands; ++k) {
@@ -227,7 +227,7 @@ class model {
   template <int I>
   void backward_op(double scale, pass now, bool add) {
     constexpr planned_op o = the_plan.ops[I];
-    now.part = I;
+    if (o.leaf >= 0) now.part = std::uint32_t(o.leaf);
     if constexpr (!o.backward) {
       return;
     } else if constexpr (o.kind == op_kind::concat || o.kind == op_kind::sum) {
@@ -260,10 +260,10 @@ class model {
     }
   }
 
-  // Operand k's value already took a share of the same op's gradient.
+  // Operand k's value has a share of the same op's gradient: an earlier operand's, or that of a slice it lies in.
   static constexpr bool repeated(const planned_op& o, int k) {
-    for (int j = 0; j < k; ++j)
-      if (the_plan.operand(o, j) == the_plan.operand(o, k)) return true;
+    for (int j = 0; j < o.operands; ++j)
+      if (j != k && the_plan.operand(o, j) == the_plan.operand(o, k) && (j < k || the_plan.sliced[o.first_operand + j])) return true;
     return false;
   }
 

@@ -1,0 +1,61 @@
+# A BLAS with the C interface: OpenBLAS, FlexiBLAS, BLIS, MKL or netlib's, the first that links. Target CBLAS::CBLAS.
+# FIRECAFFE_BLAS names one of them; CBLAS_ROOT names its folder. CBLAS_VENDOR is the one found.
+include(CheckCXXSourceCompiles)
+set(FIRECAFFE_BLAS auto CACHE STRING "auto, openblas, flexiblas, blis, mkl or netlib")
+set(_vendors openblas flexiblas blis mkl netlib)
+if(NOT FIRECAFFE_BLAS STREQUAL "auto")
+  set(_vendors ${FIRECAFFE_BLAS})
+endif()
+set(_libraries_mkl mkl_rt)
+set(_libraries_netlib cblas blas)
+set(CBLAS_VENDOR "")
+foreach(_vendor IN LISTS _vendors)
+  set(_names ${_libraries_${_vendor}})
+  if(NOT _names)
+    set(_names ${_vendor})
+  endif()
+  set(_libraries "")
+  foreach(_name IN LISTS _names)
+    find_library(CBLAS_${_name}_LIBRARY NAMES ${_name}
+      HINTS ${MKLROOT} ENV MKLROOT PATHS ENV LIBRARY_PATH ENV LD_LIBRARY_PATH PATH_SUFFIXES lib lib/intel64)
+    mark_as_advanced(CBLAS_${_name}_LIBRARY)
+    if(CBLAS_${_name}_LIBRARY)
+      list(APPEND _libraries ${CBLAS_${_name}_LIBRARY})
+    elseif(NOT _name STREQUAL "cblas")  # Debian's netlib and every full BLAS have the C interface inside libblas
+      set(_libraries "")
+      break()
+    endif()
+  endforeach()
+  find_path(CBLAS_${_vendor}_INCLUDE_DIR NAMES cblas.h mkl_cblas.h
+    HINTS ${MKLROOT} ENV MKLROOT PATHS ENV CPATH PATH_SUFFIXES ${_vendor} include/${_vendor} include)
+  mark_as_advanced(CBLAS_${_vendor}_INCLUDE_DIR)
+  if(_libraries AND CBLAS_${_vendor}_INCLUDE_DIR)
+    set(CMAKE_REQUIRED_LIBRARIES ${_libraries})
+    set(CMAKE_REQUIRED_INCLUDES ${CBLAS_${_vendor}_INCLUDE_DIR})
+    set(CMAKE_REQUIRED_QUIET ON)
+    check_cxx_source_compiles("
+      #if __has_include(<cblas.h>)
+      #include <cblas.h>
+      #else
+      #include <mkl_cblas.h>
+      #endif
+      int main() { float x = 1; return cblas_sdot(1, &x, 1, &x, 1) != 1; }" CBLAS_${_vendor}_LINKS)
+    unset(CMAKE_REQUIRED_LIBRARIES)
+    unset(CMAKE_REQUIRED_INCLUDES)
+    unset(CMAKE_REQUIRED_QUIET)
+    if(CBLAS_${_vendor}_LINKS)
+      set(CBLAS_VENDOR ${_vendor})
+      set(CBLAS_LIBRARIES ${_libraries})
+      set(CBLAS_INCLUDE_DIR ${CBLAS_${_vendor}_INCLUDE_DIR})
+      break()
+    endif()
+    unset(CBLAS_${_vendor}_LINKS CACHE)  # look again next time: the package may be there then
+  endif()
+endforeach()
+include(FindPackageHandleStandardArgs)
+find_package_handle_standard_args(CBLAS REQUIRED_VARS CBLAS_LIBRARIES CBLAS_INCLUDE_DIR)
+if(CBLAS_FOUND AND NOT TARGET CBLAS::CBLAS)
+  add_library(CBLAS::CBLAS INTERFACE IMPORTED)
+  target_include_directories(CBLAS::CBLAS INTERFACE ${CBLAS_INCLUDE_DIR})
+  target_link_libraries(CBLAS::CBLAS INTERFACE ${CBLAS_LIBRARIES})
+endif()

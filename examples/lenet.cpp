@@ -1,0 +1,98 @@
+// Trains LeNet on images in IDX files (MNIST, Fashion-MNIST) on all ranks it is started with:
+//   mpirun -n 2 build/examples/lenet /usr/share/datasets/fashion-mnist
+#include <getopt.h>
+
+#include <cstdio>
+#include <cstdlib>
+#include <string>
+
+#include <firecaffe/cpu.hpp>
+#include <firecaffe/mpi.hpp>
+
+namespace fc = firecaffe;
+
+struct lenet : fc::network<fc::input<1, 28, 28>,                                                        //
+                           fc::conv<20, fc::kernel<5>>, fc::max_pool<fc::kernel<2>, fc::stride<2>>,     //
+                           fc::conv<50, fc::kernel<5>>, fc::max_pool<fc::kernel<2>, fc::stride<2>>,     //
+                           fc::dense<500>, fc::relu,                                                    //
+                           fc::dense<10>, fc::accuracy<>, fc::softmax_loss> {};
+
+static_assert(fc::parameter_count<lenet> == 431'080);
+
+struct arguments {
+  std::string folder = "/usr/share/datasets/fashion-mnist", metrics;
+  int epochs = 5, batch = 64, threads = 0;
+  float rate = 0.01f, momentum = 0.9f, decay = 5e-4f;
+  unsigned long seed = 1;
+};
+
+constexpr const char* usage =
+    "usage: lenet [options] [FOLDER]\n"
+    "Trains LeNet on the four IDX files in FOLDER (train-images-idx3-ubyte and so on, plain or .gz).\n"
+    "  --epochs N         passes over the training set (5)\n"
+    "  --batch N          samples of one update, on all ranks together (64)\n"
+    "  --rate X           learning rate at the start; it falls as Caffe's `inv` policy has it (0.01)\n"
+    "  --momentum X       (0.9)\n"
+    "  --decay X          weight decay (0.0005)\n"
+    "  --threads N        of each rank; 0: its share of the node's cores (0)\n"
+    "  --seed N           of weights and shuffles (1)\n"
+    "  --metrics FILE     one JSON object per line for every step, epoch and evaluation\n";
+
+arguments parse(int argc, char** argv) {
+  arguments a;
+  const option options[] = {{"epochs", 1, nullptr, 'e'},   {"batch", 1, nullptr, 'b'},   {"rate", 1, nullptr, 'r'},
+                            {"momentum", 1, nullptr, 'm'}, {"decay", 1, nullptr, 'd'},   {"threads", 1, nullptr, 't'},
+                            {"seed", 1, nullptr, 's'},     {"metrics", 1, nullptr, 'o'}, {"help", 0, nullptr, 'h'},
+                            {nullptr, 0, nullptr, 0}};
+  for (int c; (c = getopt_long(argc, argv, "h", options, nullptr)) != -1;) switch (c) {
+      case 'e': a.epochs = std::stoi(optarg); break;
+      case 'b': a.batch = std::stoi(optarg); break;
+      case 'r': a.rate = std::stof(optarg); break;
+      case 'm': a.momentum = std::stof(optarg); break;
+      case 'd': a.decay = std::stof(optarg); break;
+      case 't': a.threads = std::stoi(optarg); break;
+      case 's': a.seed = std::stoul(optarg); break;
+      case 'o': a.metrics = optarg; break;
+      default: std::fputs(usage, c == 'h' ? stdout : stderr); std::exit(c == 'h' ? 0 : 2);
+    }
+  if (optind < argc) a.folder = argv[optind];
+  return a;
+}
+
+void train(const arguments& a, fc::mpi::session& session) {
+  const fc::data::idx_options mnist{.classes = 10};
+  const fc::data::idx train_set{a.folder + "/train-images-idx3-ubyte", a.folder + "/train-labels-idx1-ubyte", mnist};
+  const fc::data::idx test_set{a.folder + "/t10k-images-idx3-ubyte", a.folder + "/t10k-labels-idx1-ubyte", mnist};
+
+  fc::trainer<lenet, fc::sgd, fc::tree<fc::mpi::transport>, fc::cpu> trainer{
+      session.world(), {.batch = a.batch,
+                        .solver = {.momentum = a.momentum, .weight_decay = a.decay},
+                        .learning_rate = fc::lr::inv{.base = a.rate, .gamma = 1e-4f, .power = 0.75f},
+                        .seed = a.seed,
+                        .threads = a.threads}};
+  const int rank = trainer.communicator().rank();
+  if (rank == 0) {
+    std::printf("LeNet on %s: %zu training and %zu test images, %d rank(s) x %d thread(s), batch %d\n", a.folder.c_str(),
+                train_set.size(), test_set.size(), trainer.communicator().size(), trainer.network().device().threads(), a.batch);
+    std::fflush(stdout);
+  }
+
+  fc::observe::console console{rank};
+  fc::evaluation_event result;
+  if (a.metrics.empty()) {
+    result = trainer.fit(train_set, test_set, {.epochs = a.epochs}, console);
+  } else {
+    fc::observe::metrics_file file{a.metrics, rank};
+    result = trainer.fit(train_set, test_set, {.epochs = a.epochs}, console, file);
+  }
+  if (rank == 0) std::printf("test accuracy %.4f\n", result.metrics[0].value);
+}
+
+int main(int argc, char** argv) try {
+  const arguments a = parse(argc, argv);
+  fc::mpi::session session{argc, argv};
+  train(a, session);
+} catch (const std::exception& e) {
+  std::fprintf(stderr, "lenet: %s\n", e.what());
+  return 1;
+}

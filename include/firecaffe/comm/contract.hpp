@@ -1,0 +1,33 @@
+#pragma once
+
+#include <concepts>
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <string>
+#include <string_view>
+
+namespace firecaffe {
+
+// What a trainer asks of its communicator; communicator.hpp says what each call does.
+template <class C>
+concept gradient_communicator = requires(C c, const C k, int bucket, std::size_t count, std::span<float> singles,
+                                         std::span<double> doubles, std::uint64_t hash, std::string_view text) {
+  { k.rank() } -> std::same_as<int>;
+  { k.size() } -> std::same_as<int>;
+  { k.node_rank() } -> std::same_as<int>;
+  { k.node_size() } -> std::same_as<int>;
+  { C::name() } -> std::same_as<std::string>;
+  c.template prepare<float>(bucket, count);
+  c.start(bucket, singles);
+  c.start(bucket, doubles);
+  { c.progress() } -> std::same_as<bool>;
+  { k.finished(bucket) } -> std::same_as<bool>;
+  c.wait(bucket);
+  c.wait_all();
+  c.sum(doubles);
+  c.agree(hash, text);
+  { C::bytes_sent(bucket, bucket, count, count) } -> std::same_as<std::uint64_t>;
+};
+
+}  // namespace firecaffe

@@ -1,0 +1,52 @@
+#pragma once
+
+#include <cublas_v2.h>
+#include <cuda_runtime_api.h>
+#include <cudnn.h>
+
+#include <string>
+
+#include "../core/error.hpp"
+
+namespace firecaffe {
+
+[[noreturn]] inline void throw_cuda_error(const std::string& call, const std::string& what, int device) {
+  throw error("cuda: " + call + ": " + what + " (device " + std::to_string(device) + ")");
+}
+
+// Return codes become errors that name the call and the device. A launch's error may show at a later call.
+inline void check_status(cudaError_t status, const char* call, int device) {
+  if (status == cudaSuccess) return;
+  cudaGetLastError();  // what can be forgotten is forgotten: the next call starts clean
+  throw_cuda_error(call, cudaGetErrorString(status), device);
+}
+
+inline void check_status(cublasStatus_t status, const char* call, int device) {
+  if (status != CUBLAS_STATUS_SUCCESS) throw_cuda_error(call, cublasGetStatusString(status), device);
+}
+
+inline void check_status(cudnnStatus_t status, const char* call, int device) {
+  if (status == CUDNN_STATUS_SUCCESS) return;
+  char detail[512] = "";
+  cudnnGetLastErrorString(detail, sizeof detail);
+  throw_cuda_error(call, std::string(cudnnGetErrorString(status)) + (detail[0] ? std::string(", ") + detail : ""), device);
+}
+
+// Makes a device the calling thread's current one, and leaves the thread as it was.
+class device_scope {
+ public:
+  explicit device_scope(int device) : device_(device) {
+    check_status(cudaGetDevice(&before_), "cudaGetDevice", device);
+    if (before_ != device) check_status(cudaSetDevice(device), "cudaSetDevice", device);
+  }
+  ~device_scope() {
+    if (before_ != device_) cudaSetDevice(before_);
+  }
+  device_scope(const device_scope&) = delete;
+  device_scope& operator=(const device_scope&) = delete;
+
+ private:
+  int device_, before_ = 0;
+};
+
+}  // namespace firecaffe

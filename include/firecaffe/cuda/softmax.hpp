@@ -1,0 +1,139 @@
+#pragma once
+
+#include "../layers/losses.hpp"
+#include "device.hpp"
+
+namespace firecaffe {
+
+// A warp has a sample; its lanes take the classes in turn. Sums are doubles, in an order that depends on the sizes alone.
+constexpr int warp_lanes = 32, warps_per_block = 4;
+
+struct score_rows {
+  const_rows x;
+  const std::int32_t* labels;
+  int samples, classes;
+};
+
+// The same value in every lane.
+template <class T, class Join>
+__device__ T join_warp(T mine, Join join) {
+  for (int distance = warp_lanes / 2; distance > 0; distance /= 2)
+    mine = join(mine, __shfl_xor_sync(0xFFFFFFFFu, mine, distance));
+  return mine;
+}
+struct join_largest {
+  __device__ float operator()(float a, float b) const { return a > b ? a : b; }
+};
+struct join_sum {
+  template <class T>
+  __device__ T operator()(T a, T b) const {
+    return a + b;
+  }
+};
+
+__device__ inline float largest_score(const float* row, int classes, int lane) {
+  float top = row[0];
+  for (int c = lane; c < classes; c += warp_lanes) top = row[c] > top ? row[c] : top;
+  return join_warp(top, join_largest{});
+}
+__device__ inline double sum_of_exponentials(const float* row, float top, int classes, int lane) {
+  double total = 0;
+  for (int c = lane; c < classes; c += warp_lanes) total += double(expf(row[c] - top));
+  return join_warp(total, join_sum{});
+}
+
+// losses[n] = the loss of sample n; not a number where its label is none of the classes.
+template <class T>
+__global__ void softmax_losses(score_rows s, T* losses) {
+  const int n = int(blockIdx.x) * warps_per_block + int(threadIdx.y), lane = int(threadIdx.x);
+  if (n >= s.samples) return;
+  const float* row = s.x.data + n * s.x.pitch;
+  const float top = largest_score(row, s.classes, lane);
+  const double sum = sum_of_exponentials(row, top, s.classes, lane);
+  const int label = s.labels[n];
+  const bool valid = label >= 0 && label < s.classes;
+  if (lane == 0) losses[n] = valid ? log(sum) - double(row[label] - top) : nan("");
+}
+
+// dx (+)= scale * (softmax(x) - one at the label); padding is zero.
+template <class T>
+__global__ void softmax_gradients(score_rows s, rows dx, int columns, T scale, bool add) {
+  const int n = int(blockIdx.x) * warps_per_block + int(threadIdx.y), lane = int(threadIdx.x);
+  if (n >= s.samples) return;
+  const float* row = s.x.data + n * s.x.pitch;
+  float* out = dx.data + n * dx.pitch;
+  const float top = largest_score(row, s.classes, lane);
+  const T share = T(double(scale) / sum_of_exponentials(row, top, s.classes, lane));
+  const int label = s.labels[n];
+  for (int c = lane; c < columns; c += warp_lanes) {
+    if (c >= s.classes) out[c] = 0;
+    else out[c] = expf(row[c] - top) * share - (c == label ? scale : T(0)) + (add ? out[c] : 0.0f);
+  }
+}
+
+// right[n] = 1 where the label's score is among the `most` largest, a score equal to it counting as larger.
+template <class T>
+__global__ void label_among_largest(score_rows s, int most, T* right) {
+  const int n = int(blockIdx.x) * warps_per_block + int(threadIdx.y), lane = int(threadIdx.x);
+  if (n >= s.samples) return;
+  const float* row = s.x.data + n * s.x.pitch;
+  const int label = s.labels[n];
+  const bool valid = label >= 0 && label < s.classes;
+  int not_below = 0;
+  for (int c = lane; valid && c < s.classes; c += warp_lanes) not_below += !(row[c] < row[label]);
+  not_below = join_warp(not_below, join_sum{});
+  if (lane == 0) right[n] = valid && not_below <= most ? T(1) : T(0);
+}
+
+struct warp_per_sample {
+  dim3 grid, block;
+  explicit warp_per_sample(int samples)
+      : grid(unsigned((samples + warps_per_block - 1) / warps_per_block)), block(warp_lanes, warps_per_block) {}
+};
+
+template <place In, place Out>
+struct implementation<cuda, softmax_loss, In, Out> {
+  implementation(cuda& device, int batch) { device.scratch(std::size_t(batch) * sizeof(double)); }
+
+  void forward(cuda& device, tensor_view<const float> x, target_view<float> target, double* sum, const pass&) {
+    auto* losses = static_cast<double*>(device.scratch(std::size_t(x.samples) * sizeof(double)));
+    if (x.samples > 0) {
+      const device_scope scope(device.ordinal());
+      const warp_per_sample w(x.samples);
+      softmax_losses<<<w.grid, w.block, 0, device.stream()>>>(
+          score_rows{device.readable(x), target.labels, x.samples, In.extents.channels}, losses);
+      check_status(cudaGetLastError(), "softmax_losses", device.ordinal());
+    }
+    device.add_up(losses, x.samples, sum);
+  }
+
+  void backward(cuda& device, tensor_view<const float> x, target_view<float> target, tensor_view<float> dx, double scale,
+                accumulation adds, const pass&) {
+    if (!dx || x.samples == 0) return;
+    const device_scope scope(device.ordinal());
+    const warp_per_sample w(x.samples);
+    softmax_gradients<<<w.grid, w.block, 0, device.stream()>>>(
+        score_rows{device.readable(x), target.labels, x.samples, In.extents.channels}, device.writable(dx),
+        padded_channels(In.extents.channels), float(scale), adds.input);
+    check_status(cudaGetLastError(), "softmax_gradients", device.ordinal());
+  }
+};
+
+template <int K, place In, place Out>
+struct implementation<cuda, accuracy<K>, In, Out> {
+  implementation(cuda& device, int batch) { device.scratch(std::size_t(batch) * sizeof(double)); }
+
+  void forward(cuda& device, tensor_view<const float> x, target_view<float> target, double* sum, const pass&) {
+    auto* right = static_cast<double*>(device.scratch(std::size_t(x.samples) * sizeof(double)));
+    if (x.samples > 0) {
+      const device_scope scope(device.ordinal());
+      const warp_per_sample w(x.samples);
+      label_among_largest<<<w.grid, w.block, 0, device.stream()>>>(
+          score_rows{device.readable(x), target.labels, x.samples, In.extents.channels}, K, right);
+      check_status(cudaGetLastError(), "label_among_largest", device.ordinal());
+    }
+    device.add_up(right, x.samples, sum);
+  }
+};
+
+}  // namespace firecaffe

@@ -1,0 +1,128 @@
+#pragma once
+
+#include <cstdio>
+#include <string>
+
+#include "memory_plan.hpp"
+
+namespace firecaffe {
+
+// One op of a network on a device, as `summary` prints it.
+struct summary_row {
+  int op = 0;
+  std::string name;                  // conv+relu: done in one pass
+  shape output;                      // of a loss or metric: its input
+  std::int64_t parameters = 0;       // learnable, padding not counted
+  std::int64_t flops = 0;            // forward, one sample
+  std::size_t activation_bytes = 0;  // of one sample's result as stored, padding included; 0: it has no storage of its own
+  std::size_t sent_bytes = 0;        // gradients as stored and summed over ranks, padding included
+  std::string note;                  // where the result lies, how much of a concat is copied, the weight of a loss
+};
+
+template <class Net, class Device, plan_options Options = plan_options{}>
+struct summary_table {
+  using T = typename Device::scalar;
+  static constexpr auto& the_plan = plan<Net, Device, Options>;
+  static constexpr auto& the_parameters = parameters_of<Net, Device, Options>;
+
+  template <int I>
+  static summary_row row() {
+    constexpr planned_op o = the_plan.ops[I];
+    constexpr int result = o.output < 0 ? o.input : o.output;
+    summary_row r{.op = I, .name = name<I>(), .output = the_plan.values[result].extents};
+    if constexpr (o.kind == op_kind::sum)
+      r.flops = r.output.elements() * (o.operands - 1);
+    else if constexpr (o.kind != op_kind::concat)
+      r.flops = leaf_of<Net, o.leaf>::flops(the_plan.values[o.input].extents);
+    if constexpr (o.fused_leaf >= 0) r.flops += leaf_of<Net, o.fused_leaf>::flops(r.output);
+    for (int i = 0; i < the_parameters.count; ++i) {
+      if (the_parameters.list[i].op != I) continue;
+      r.parameters += the_parameters.list[i].description.elements();
+      r.sent_bytes += round_up(the_parameters.list[i].stored.extent, Device::alignment) * sizeof(T);
+    }
+    if (o.output >= 0 && the_plan.values[o.output].home == o.output)
+      r.activation_bytes = std::size_t(the_plan.values[o.output].strides.sample) * sizeof(T);
+    r.note = note(o);
+    return r;
+  }
+
+ private:
+  template <int I>
+  static std::string name() {
+    constexpr planned_op o = the_plan.ops[I];
+    if constexpr (o.kind == op_kind::concat)
+      return "concat";
+    else if constexpr (o.kind == op_kind::sum)
+      return "sum";
+    else if constexpr (o.fused_leaf >= 0)
+      return std::string(leaf_of<Net, o.leaf>::name) + "+" + leaf_of<Net, o.fused_leaf>::name;
+    else
+      return leaf_of<Net, o.leaf>::name;
+  }
+
+  static std::string note(const planned_op& o) {
+    if (o.kind == op_kind::metric) return "metric";
+    if (o.kind == op_kind::loss) {
+      char text[32];
+      std::snprintf(text, sizeof text, "loss x %g", o.loss_weight);
+      return o.loss_weight == 1 ? "loss" : text;
+    }
+    std::string out;
+    if (o.kind == op_kind::concat) {
+      int copied = 0;
+      for (int k = 0; k < o.operands; ++k) copied += !the_plan.sliced[o.first_operand + k];
+      out = copied == 0 ? "no copy" : "copies " + std::to_string(copied) + " of " + std::to_string(o.operands);
+    }
+    const planned_value& y = the_plan.values[o.output];
+    if (o.kind == op_kind::transform && the_plan.values[o.input].home == y.home && the_plan.values[o.input].shift == y.shift)
+      out = "in place";
+    for (int i = 0; i < the_plan.op_count; ++i)
+      for (int k = 0; k < the_plan.ops[i].operands; ++k)
+        if (the_plan.operand(the_plan.ops[i], k) == o.output && the_plan.sliced[the_plan.ops[i].first_operand + k])
+          out += (out.empty() ? "slice of op " : ", slice of op ") + std::to_string(i);
+    return out;
+  }
+};
+
+// A table of the ops of a network as `Device` runs them, with totals: learnable parameters, forward MFLOP of one sample,
+// bytes of activations and their gradients per sample (lifetimes share memory: less than the column adds up to, or more,
+// for the gradients), bytes that a rank contributes to the sum of gradients, and what a model for `batch` samples allocates
+// (memory_plan; a solver's state and a vendor kernel's scratch come on top). Runs nothing.
+template <class Net, class Device, plan_options Options = plan_options{}>
+std::string summary(int batch) {
+  using table = summary_table<Net, Device, Options>;
+  using memory = memory_plan<Net, Device, Options>;
+  auto line = [](const char* op, const std::string& name, const std::string& output, long long parameters, double mflop,
+                 unsigned long long activation, unsigned long long sent, const std::string& note) {
+    char text[256];
+    std::snprintf(text, sizeof text, "%4s  %-20s %-16s %12lld %12.4f %12llu %12llu", op, name.c_str(), output.c_str(),
+                  parameters, mflop, activation, sent);
+    return text + (note.empty() ? "" : "  " + note) + "\n";
+  };
+  auto text_of = [](const shape& s) {
+    std::string out = std::to_string(s.channels);
+    if (s.pixels() != 1 || s.depth != 1) out += " x " + std::to_string(s.height) + " x " + std::to_string(s.width);
+    return s.depth == 1 ? out : out + " x " + std::to_string(s.depth);
+  };
+  char head[256];
+  std::snprintf(head, sizeof head, "%4s  %-20s %-16s %12s %12s %12s %12s\n", "op", "layer", "output", "parameters", "MFLOP",
+                "act. bytes", "sent bytes");
+  std::string out = head;
+  const planned_value& in = table::the_plan.values[0];
+  out += line("", "input", text_of(in.extents), 0, 0, std::size_t(in.strides.sample) * sizeof(typename Device::scalar), 0, "");
+  std::int64_t parameters = 0, work = 0;
+  auto add = [&](const summary_row& r) {
+    parameters += r.parameters, work += r.flops;
+    out += line(std::to_string(r.op).c_str(), r.name, text_of(r.output), r.parameters, double(r.flops) * 1e-6,
+                r.activation_bytes, r.sent_bytes, r.note);
+  };
+  [&]<int... I>(std::integer_sequence<int, I...>) {
+    (add(table::template row<I>()), ...);
+  }(std::make_integer_sequence<int, table::the_plan.op_count>{});
+  out += line("", "total", "", parameters, double(work) * 1e-6, table::the_plan.elements * sizeof(typename Device::scalar),
+              Options.training ? memory::parameter_elements * sizeof(typename Device::scalar) : 0, "per sample, with gradients");
+  return out + "memory of a model for " + std::to_string(batch) + " samples on " + Device::name + ": " +
+         std::to_string(memory::bytes(batch)) + " bytes\n";
+}
+
+}  // namespace firecaffe

@@ -1,0 +1,169 @@
+#pragma once
+
+#include <doctest/doctest.h>
+
+#include <cmath>
+#include <limits>
+#include <string>
+#include <vector>
+
+#include "firecaffe/core/random.hpp"
+#include "firecaffe/network/model.hpp"
+#include "reference_device.hpp"
+
+namespace firecaffe {
+
+// Runs a network on `Device` and on the reference device, and compares all that both define. `Device` computes in fp32:
+// sums of up to a few thousand products, a handful of layers deep, are good to some 1e-6 of the largest value of a tensor,
+// and the tolerance leaves a factor of ten. Gradients come from differences of probabilities, which cannot be better than
+// 1e-7 of 1 where a loss is nearly zero: hence the least scale. Before every pass all activations, and the gradients that the pass must write, are
+// poisoned with NaN: whatever reads what nobody wrote shows.
+template <class Net, class Device>
+struct agreement {
+  static constexpr plan_options options{.training = true, .input_gradient = true};
+  using mine_model = model<Net, Device, options>;
+  using true_model = model<Net, reference, options>;
+  using memory = typename mine_model::memory;
+  static constexpr auto& my_plan = mine_model::the_plan;
+  static constexpr auto& my_parameters = mine_model::the_parameters;
+  static constexpr double tolerance = 3e-5;
+  static constexpr float nan = std::numeric_limits<float>::quiet_NaN();
+
+  mine_model mine;
+  true_model truth;
+  std::uint64_t seed;
+
+  agreement(Device device, int capacity, std::uint64_t s) : mine(std::move(device), capacity, s), truth(reference{}, capacity, s), seed(s) {
+    INFO("seed ", seed);
+    // Biases that start at zero would hide a bias that nobody adds.
+    for (int i = 0; i < my_parameters.count; ++i) {
+      std::vector<float> v = mine.parameter_values(i);
+      for (std::size_t k = 0; k < v.size(); ++k) v[k] += float(0.1 * uniform(7 + std::uint32_t(i), k));
+      mine.template set_parameter<float>(i, v);
+      truth.template set_parameter<float>(i, v);
+    }
+  }
+
+  double uniform(std::uint32_t part, std::size_t i) const {
+    return 2 * random_unit({seed, 0, 0, random_use::test, part}, i) - 1;
+  }
+
+  void poison() {
+    float* arena = mine.view(0).data - my_plan.values[0].offset * std::size_t(mine.capacity());
+    for (std::size_t i = 0; i < memory::activation_elements(mine.capacity()); ++i) arena[i] = nan;
+  }
+  // Elements only: padding is zero from the start, and every op leaves it so.
+  void poison_gradients() {
+    for (int i = 0; i < my_parameters.count; ++i) {
+      const placed_parameter& p = my_parameters.list[i];
+      const std::vector<float> poison(p.stored.canonical(), nan);
+      if (my_plan.ops[p.op].backward) store_weights(p.stored, poison.data(), mine.gradients() + p.offset);
+    }
+  }
+
+  void load(int samples) {
+    std::vector<float> x(std::size_t(my_plan.values[0].extents.elements()) * std::size_t(samples));
+    for (std::size_t i = 0; i < x.size(); ++i) x[i] = float(uniform(0, i));
+    std::vector<float> targets(std::size_t(memory::target_shape.elements()) * std::size_t(samples));
+    for (std::size_t i = 0; i < targets.size(); ++i) targets[i] = float(uniform(1, i));
+    std::vector<std::int32_t> labels;
+    for (int n = 0; n < samples; ++n) labels.push_back(int(random_word({seed, 0, 0, random_use::test, 2}, std::uint64_t(n)) % 3));
+    mine.load(x.data(), samples), truth.load(x.data(), samples);
+    mine.load_labels(labels.data()), truth.load_labels(labels.data());
+    if (!targets.empty()) mine.load_targets(targets.data()), truth.load_targets(targets.data());
+  }
+
+  template <class A>
+  static void compare(const std::string& what, int which, const std::vector<A>& a, const std::vector<double>& b) {
+    REQUIRE(a.size() == b.size());
+    double scale = 1e-2, worst = 0;
+    for (double v : b) scale = std::fmax(scale, std::fabs(v));
+    for (std::size_t i = 0; i < a.size(); ++i)
+      worst = std::isfinite(double(a[i])) ? std::fmax(worst, std::fabs(double(a[i]) - b[i])) : INFINITY;
+    INFO(what, " ", which);
+    CHECK(worst <= tolerance * scale);
+  }
+
+  // Values that are whole after the forward pass: kept for the backward pass or the caller, and not overwritten in place.
+  template <class Plan>
+  static constexpr bool readable(const Plan& p, int v) {
+    if (v >= int(sizeof p.values / sizeof p.values[0]) || !p.values[v].used) return false;
+    for (int i = 0; i < p.op_count; ++i)
+      if (p.ops[i].kind == op_kind::transform && p.ops[i].input == v && p.values[v].home == p.values[p.ops[i].output].home)
+        return false;
+    return p.values[p.values[v].home].dies >= p.op_count;
+  }
+
+  // Ops are counted anew where two are fused: the k-th loss or metric of one plan is that of the other.
+  template <class Plan>
+  static std::vector<double> sums(const Plan& p, const std::vector<double>& results, bool metrics) {
+    std::vector<double> out;
+    for (int i = 0; i < p.op_count; ++i)
+      if (p.ops[i].kind == op_kind::loss || (metrics && p.ops[i].kind == op_kind::metric)) out.push_back(results[std::size_t(i)]);
+    return out;
+  }
+
+  void forward(bool training, std::uint32_t step) {
+    const pass now{.training = training, .seed = seed, .step = step, .first_sample = 3};
+    mine.forward(now), truth.forward(now);
+    const auto a = sums(my_plan, mine.results(), !training), b = sums(true_model::the_plan, truth.results(), !training);
+    REQUIRE(a.size() == b.size());
+    for (std::size_t i = 0; i < a.size(); ++i) compare<double>("loss or metric", int(i), {a[i]}, {b[i]});
+    for (int v = 0; v < int(sizeof my_plan.values / sizeof my_plan.values[0]); ++v)
+      if (readable(my_plan, v) && readable(true_model::the_plan, v)) compare("value", v, mine.value(v), truth.value(v));
+  }
+
+  void backward(std::uint32_t step, bool add) {
+    const pass now{.training = true, .seed = seed, .step = step, .first_sample = 3};
+    const double scale = 1.0 / 7;
+    mine.backward(scale, now, add), truth.backward(scale, now, add);
+    for (int i = 0; i < my_parameters.count; ++i) compare("gradient of parameter", i, mine.gradient_values(i), truth.gradient_values(i));
+    if (my_plan.values[0].gradient && mine.samples() > 0) compare("gradient of input", 0, mine.gradient(0), truth.gradient(0));
+  }
+
+  // What lies between and beside the elements of parameters.
+  static bool padding_is_zero(const float* arena) {
+    std::vector<char> used(memory::parameter_elements);
+    for (int i = 0; i < my_parameters.count; ++i) {
+      const weight_layout& l = my_parameters.list[i].stored;
+      for (int o = 0; o < l.outputs; ++o)
+        for (int c = 0; c < l.inputs; ++c)
+          for (int k = 0; k < l.taps; ++k) used[my_parameters.list[i].offset + std::size_t(l.offset(o, c, k))] = 1;
+    }
+    for (std::size_t i = 0; i < used.size(); ++i)
+      if (!used[i] && !(arena[i] == 0)) return false;
+    return true;
+  }
+
+  void step(int samples, std::uint32_t step) {
+    INFO("seed ", seed, ", capacity ", mine.capacity(), ", samples ", samples, ", step ", step);
+    poison();
+    load(samples);
+    forward(false, step);
+    poison();
+    load(samples);
+    forward(true, step);
+    poison_gradients();
+    backward(step, false);
+    poison();
+    load(samples);
+    forward(true, step + 1);
+    backward(step + 1, true);
+    CHECK(padding_is_zero(mine.gradients()));
+    for (std::size_t i = 0; i < memory::parameter_elements; ++i) mine.parameters()[i] -= 0.2f * mine.gradients()[i];
+    CHECK(padding_is_zero(mine.parameters()));
+    for (int i = 0; i < my_parameters.count; ++i) truth.template set_parameter<float>(i, mine.parameter_values(i));
+  }
+};
+
+// Full batches, short ones, one sample and none; each step changes the weights.
+template <class Net, class Device>
+void check_agreement(const char* name, Device device, std::uint64_t seed) {
+  INFO(std::string(name), " on ", std::string(Device::name), ", block ", Device::block, ", threads ", device.threads());
+  constexpr int capacity = 5;
+  agreement<Net, Device> both(std::move(device), capacity, seed);
+  std::uint32_t step = 0;
+  for (int samples : {capacity, 3, 1, 0, capacity}) both.step(samples, step += 2);
+}
+
+}  // namespace firecaffe
