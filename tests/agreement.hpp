@@ -150,7 +150,7 @@ struct agreement {
     forward(true, step + 1);
     backward(step + 1, true);
     CHECK(padding_is_zero(mine.gradients()));
-    for (std::size_t i = 0; i < memory::parameter_elements; ++i) mine.parameters()[i] -= 0.2f * mine.gradients()[i];
+    for (std::size_t i = 0; i < memory::parameter_elements; ++i) mine.parameters()[i] -= 0.02f * mine.gradients()[i];
     CHECK(padding_is_zero(mine.parameters()));
     for (int i = 0; i < my_parameters.count; ++i) truth.template set_parameter<float>(i, mine.parameter_values(i));
   }

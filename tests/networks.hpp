@@ -74,12 +74,9 @@ struct joins : network<input<8, 4, 3>, conv<16, kernel<3>, pad<1>>, sum<chain<re
                        sum<identity, conv<36, kernel<1>>, dropout<half<3>>>,
                        concat<sum<conv<5, kernel<1>>, chain<conv<5, kernel<1>>, firecaffe::tanh>>,
                               concat<chain<avg_pool<kernel<3>, pad<1>>, conv<3, kernel<1>>>, concat<conv<8, kernel<1>>>>>,
+                       // identity: first at a channel that does not fit a block, then at one that does
                        concat<conv<4, kernel<1>>, identity, conv<12, kernel<1>>, identity, chain<relu, sigmoid>>, relu,
                        dense<6>, concat<dense<5>, identity, chain<dense<8>, relu>>, dense<3>, softmax_loss> {};
-
-// identity lands first at a channel that does not fit a block, then at one that does.
-struct twice : network<input<3, 4, 3>, conv<16, kernel<3>, pad<1>>, concat<conv<4, kernel<1>>, identity, conv<12, kernel<1>>, identity>,
-                       dense<4>, softmax_loss> {};
 
 // Concats with a concat in them, all in whole blocks: slices of slices. Dense layers read and write slices.
 struct slices : network<input<16, 3, 3>, concat<concat<conv<16, kernel<1>>, chain<conv<16, kernel<3>, pad<1>>, relu, dropout<>>>,

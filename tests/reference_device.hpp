@@ -28,6 +28,8 @@ class basic_reference {
   static constexpr bool can_slice(shape, int, shape) { return Slices; }
   template <class Layer, class Next>
   static constexpr bool fuses = false;
+  static constexpr bool host_memory_is_device_memory = true;
+  static basic_reference for_rank(int, int, int) { return {}; }
   std::size_t allocated = 0;
 
   template <class T>

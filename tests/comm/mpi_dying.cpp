@@ -1,3 +1,5 @@
+// ranks: 2 3 4
+// must fail: the loss is not finite
 // A rank that leaves main by an exception while the others wait for it. Run: mpirun -n 3 mpi_dying
 // The run has to end within seconds, with a status that is not 0.
 #include <cstdio>

@@ -31,6 +31,7 @@ enum class fault {
   needs_one_pixel,
   bad_option_value,
   branches_disagree,
+  targets_disagree,
 };
 
 // One parameter in canonical order (O, I, K); a bias has I = K = 1.

@@ -15,16 +15,40 @@ struct check {
   static_assert(Fault != fault::needs_one_pixel, "the layer takes (C, 1, 1): put dense<N> or avg_pool<global> before it");
   static_assert(Fault != fault::bad_option_value, "an option of this layer has a value out of range");
   static_assert(Fault != fault::branches_disagree, "the branches of concat or sum end in different shapes; C, H, W is the first that differs");
+  static_assert(Fault != fault::targets_disagree, "all losses that compare values must have one shape: they share a batch's targets");
   static constexpr bool value = true;
 };
 
 // Stands for the layer where a combinator is at fault.
 struct concat_or_sum {};
 
+// The first loss that would compare values of another shape than one before it does; -1: none.
+template <class Net>
+constexpr int loss_with_other_targets() {
+  constexpr auto& g = unchecked_graph_of<Net>;
+  int first = -1, other = -1;
+  auto look = [&]<int I>(std::integral_constant<int, I>) {
+    if constexpr (g.ops[I].kind == op_kind::loss || g.ops[I].kind == op_kind::metric) {
+      if (leaf_of<Net, g.ops[I].leaf>::uses_labels) return;
+      if (first < 0) first = I;
+      if (other < 0 && !(g.values[g.ops[I].input] == g.values[g.ops[first].input])) other = I;
+    }
+  };
+  [&]<int... I>(std::integer_sequence<int, I...>) {
+    (look(std::integral_constant<int, I>{}), ...);
+  }(std::make_integer_sequence<int, g.op_count>{});
+  return other;
+}
+
 template <class Net>
 constexpr bool checked_shapes() {
   constexpr auto& g = unchecked_graph_of<Net>;
   if constexpr (g.first_fault == fault::none) {
+    constexpr int other = loss_with_other_targets<Net>();
+    if constexpr (other >= 0) {
+      constexpr shape in = g.values[g.ops[other].input];
+      return check<other, leaf_of<Net, g.ops[other].leaf>, in.channels, in.height, in.width, fault::targets_disagree>::value;
+    }
     return true;
   } else {
     constexpr shape in = g.faulty_input;

@@ -29,7 +29,8 @@ struct summary_table {
   static summary_row row() {
     constexpr planned_op o = the_plan.ops[I];
     constexpr int result = o.output < 0 ? o.input : o.output;
-    summary_row r{.op = I, .name = name<I>(), .output = the_plan.values[result].extents};
+    summary_row r;
+    r.op = I, r.name = name<I>(), r.output = the_plan.values[result].extents;
     if constexpr (o.kind == op_kind::sum)
       r.flops = r.output.elements() * (o.operands - 1);
     else if constexpr (o.kind != op_kind::concat)

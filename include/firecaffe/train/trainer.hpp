@@ -10,7 +10,6 @@
 #include "../comm/contract.hpp"
 #include "../data/prefetch.hpp"
 #include "../network/model.hpp"
-#include "../solvers/lr/policies.hpp"
 #include "fingerprint.hpp"
 #include "progress.hpp"
 
@@ -21,7 +20,7 @@ struct trainer_options {
   int batch = 64;                       // global: the samples of one forward pass on all ranks together
   int iter_size = 1;                    // batches whose gradients are added up before an update, as in Caffe
   Solver solver{};
-  std::function<double(std::int64_t)> learning_rate = lr::fixed{};
+  std::function<double(std::int64_t)> learning_rate = [](std::int64_t) { return 0.01; };  // of the iteration: see lr::
   std::uint64_t seed = 1;               // of initial parameters, shuffles and dropout
   int threads = 0;                      // of this rank; 0: its share of the node's cores
   std::size_t bucket_bytes = 1 << 20;   // gradients are summed in pieces of about this size, as the backward pass yields them
@@ -230,10 +229,10 @@ class trainer {
           accumulate(view(batches.next()), samples, std::size_t(i), i + 1 == passes);
         const double rate = options_.learning_rate(iteration_), loss = finish();
         step_ += passes;
-        const step_event event = watch.step(iteration_, epoch_, step_ - 1, loss, rate, samples);
+        [[maybe_unused]] const step_event event = watch.step(iteration_, epoch_, step_ - 1, loss, rate, samples);
         (observers.on(event), ...);
         if (step_ < steps) continue;
-        const epoch_event done = watch.epoch(iteration_, epoch_);
+        [[maybe_unused]] const epoch_event done = watch.epoch(iteration_, epoch_);
         (observers.on(done), ...);
         ++epoch_, step_ = 0;
         after_epoch();

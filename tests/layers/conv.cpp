@@ -1,0 +1,50 @@
+#include "firecaffe/layers/conv.hpp"
+
+#include "agreement.hpp"
+#include "firecaffe/cpu/conv.hpp"
+#include "firecaffe/cpu/pool.hpp"
+#include "firecaffe/cpu/softmax.hpp"
+#include "networks.hpp"
+#include "oracle.hpp"
+
+namespace fc = firecaffe;
+
+TEST_CASE("output extents") {
+  using plain = fc::conv<4, fc::kernel<3>>;
+  CHECK(plain::output({2, 7, 9}) == fc::shape{4, 5, 7});
+  CHECK(fc::conv<4, fc::kernel<3>, fc::stride<2>, fc::pad<1>>::output({2, 8, 7}) == fc::shape{4, 4, 4});
+  CHECK(fc::conv<4, fc::kernel<3, 5>, fc::dilation<2, 1>>::output({2, 7, 9}) == fc::shape{4, 3, 5});
+  CHECK(plain::check({2, 2, 9}) == fc::fault::window_exceeds_input);
+  CHECK(plain::flops({2, 7, 9}) == 4 * 35 * (2 * 18 + 1));
+}
+
+TEST_CASE("a convolution by hand") {
+  // x = 1 2 3 / 4 5 6 / 7 8 9, weights 1 10 / 100 1000, stride 2, padding 1: corners of the padded plane.
+  struct net : fc::network<fc::input<1, 3, 3>, fc::conv<1, fc::kernel<2>, fc::stride<2>, fc::pad<1>>, fc::euclidean_loss> {};
+  fc::model<net, fc::reference> m(fc::reference{}, 1);
+  const double x[] = {1, 2, 3, 4, 5, 6, 7, 8, 9}, w[] = {1, 10, 100, 1000}, b[] = {0.5}, t[4] = {};
+  m.set_parameter<double>(0, w);
+  m.set_parameter<double>(1, b);
+  m.load(x, 1);
+  m.load_targets(t);
+  m.forward({.training = true});
+  CHECK(m.output() == std::vector<double>{1000.5, 3200.5, 7040.5, 9865.5});
+  m.backward(1, {.training = true});
+  // dw[0, 0] touches x only in the last window, at 5; the bias sees every error.
+  CHECK(m.gradient_values(0)[0] == doctest::Approx(9865.5 * 5));
+  CHECK(m.gradient_values(1)[0] == doctest::Approx(1000.5 + 3200.5 + 7040.5 + 9865.5));
+}
+
+TEST_CASE("gradients are those of the forward pass") {
+  fc::check_gradients<networks::convolutions>("convolutions");
+  fc::check_gradients<networks::narrow_convolutions>("narrow convolutions");
+  using grouped = fc::conv<4, fc::kernel<3, 2>, fc::stride<2, 1>, fc::pad<1>, fc::groups<2>, fc::dilation<1, 2>>;
+  fc::check_report("one layer", fc::gradient_check<grouped, fc::input<4, 6, 5>, fc::reference>());
+}
+
+TEST_CASE("the cpu agrees with the reference") {
+  for (int threads : {1, 2}) {
+    fc::check_agreement<networks::convolutions>("convolutions", fc::basic_cpu<8>{threads}, 21);
+    fc::check_agreement<networks::narrow_convolutions>("narrow convolutions", fc::basic_cpu<8>{threads}, 22);
+  }
+}

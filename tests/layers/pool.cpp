@@ -1,0 +1,62 @@
+#include "firecaffe/layers/pool.hpp"
+
+#include "agreement.hpp"
+#include "firecaffe/cpu/conv.hpp"
+#include "firecaffe/cpu/pool.hpp"
+#include "firecaffe/cpu/softmax.hpp"
+#include "networks.hpp"
+#include "oracle.hpp"
+
+namespace fc = firecaffe;
+
+TEST_CASE("output extents follow Caffe") {
+  using floor = fc::max_pool<fc::kernel<3>, fc::stride<2>>;
+  using ceil = fc::max_pool<fc::kernel<3>, fc::stride<2>, fc::ceil_mode>;
+  CHECK(floor::output({5, 8, 7}) == fc::shape{5, 3, 3});
+  CHECK(ceil::output({5, 8, 7}) == fc::shape{5, 4, 3});
+  CHECK(fc::avg_pool<fc::global>::output({5, 8, 7}) == fc::shape{5, 1, 1});
+  // A last window that would start in the lower padding is dropped.
+  CHECK(fc::max_pool<fc::kernel<2>, fc::stride<2>, fc::pad<1>, fc::ceil_mode>::output({1, 3, 4}) == fc::shape{1, 2, 3});
+  CHECK(fc::max_pool<fc::kernel<2>, fc::pad<2>>::check({1, 9, 9}) == fc::fault::padding_not_below_kernel);
+}
+
+template <class Pool, class Device>
+std::vector<double> pooled(const std::vector<double>& x, std::vector<double>* gradient = nullptr) {
+  struct net : fc::network<fc::input<1, 3, 3>, Pool, fc::euclidean_loss> {};
+  fc::model<net, Device, fc::plan_options{true, true}> m(Device{}, 1);
+  const std::vector<double> targets(16);
+  m.load(x.data(), 1);
+  m.load_targets(targets.data());
+  m.forward({.training = true});
+  const auto y = m.output();
+  m.backward(1, {.training = true});
+  const auto dx = m.gradient(0);
+  if (gradient) gradient->assign(dx.begin(), dx.end());
+  return {y.begin(), y.end()};
+}
+
+TEST_CASE_TEMPLATE("pooling by hand", Device, fc::reference, fc::basic_cpu<8>) {
+  using values = std::vector<double>;
+  values dx;
+  // Windows that hang over: the mean counts the padding inside the padded plane, not what lies beyond.
+  using hanging = fc::avg_pool<fc::kernel<2>, fc::stride<2>, fc::ceil_mode>;
+  CHECK(pooled<hanging, Device>({2, 4, 6, 8, 10, 12, 14, 16, 18}) == values{6, 9, 15, 18});
+  using padded = fc::avg_pool<fc::kernel<2>, fc::stride<2>, fc::pad<1>>;
+  CHECK(pooled<padded, Device>({4, 8, 12, 16, 20, 24, 28, 32, 36}) == values{1, 5, 11, 28});
+  // Padding never wins, and the first of equals takes the gradient.
+  using maximum = fc::max_pool<fc::kernel<2>, fc::stride<2>, fc::pad<1>>;
+  CHECK(pooled<maximum, Device>({-1, -2, -2, -4, -3, -5, -4, -3, -7}, &dx) == values{-1, -2, -4, -3});
+  CHECK(dx == values{-1, -2, 0, -4, -3, 0, 0, 0, 0});
+}
+
+TEST_CASE("gradients are those of the forward pass") {
+  fc::check_gradients<networks::pools>("pools");
+  fc::check_gradients<networks::pools_in_a_row>("pools in a row");
+}
+
+TEST_CASE("the cpu agrees with the reference") {
+  for (int threads : {1, 2}) {
+    fc::check_agreement<networks::pools>("pools", fc::basic_cpu<8>{threads}, 31);
+    fc::check_agreement<networks::pools_in_a_row>("pools in a row", fc::basic_cpu<16>{threads}, 32);
+  }
+}

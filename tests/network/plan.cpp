@@ -1,0 +1,162 @@
+#include "firecaffe/network/plan.hpp"
+
+#include <doctest/doctest.h>
+
+#include <string>
+#include <vector>
+
+#include "firecaffe/cpu/conv.hpp"
+#include "firecaffe/cpu/pool.hpp"
+#include "firecaffe/cpu/softmax.hpp"
+#include "firecaffe/network/memory_plan.hpp"
+#include "networks.hpp"
+#include "reference_device.hpp"
+
+namespace fc = firecaffe;
+using fc::op_kind;
+
+// Runs a plan with names instead of numbers: an op writes the name of each element of its result to where the plan puts
+// it, and finds at its operands the names that it expects, or the plan has put two things in one place.
+template <class Net, class Device, fc::plan_options Options>
+struct symbolic_run {
+  static constexpr auto& p = fc::plan<Net, Device, Options>;
+  std::vector<std::int64_t> memory = std::vector<std::int64_t>(p.elements, -1);
+  int wrong = 0;
+
+  // What lies at element (c, pixel) of value v, or of its gradient: a concat has no names of its own.
+  static std::int64_t name(int v, int c, int pixel, bool gradient) {
+    for (int i = 0; i < p.op_count; ++i) {
+      const auto& o = p.ops[i];
+      if (o.kind != op_kind::concat || o.output != v) continue;
+      int first = 0;
+      for (int k = 0; k < o.operands; ++k) {
+        const int part = p.operand(o, k), channels = p.values[part].extents.channels;
+        if (c < first + channels && (!gradient || p.sliced[o.first_operand + k])) return name(part, c - first, pixel, gradient);
+        first += channels;
+        if (c < first) break;
+      }
+    }
+    return ((std::int64_t{v} * 2 + gradient) * 4096 + c) * 4096 + pixel;
+  }
+
+  template <class F>
+  void each(int v, bool gradient, F f) {
+    const auto& value = p.values[v];
+    const auto& home = p.values[value.home];
+    const std::size_t base = (gradient ? home.gradient_offset : home.offset) + std::size_t(value.shift);
+    for (int c = 0; c < value.extents.channels; ++c)
+      for (int q = 0; q < value.extents.pixels(); ++q)
+        f(memory.at(base + std::size_t(value.strides.offset(0, c, q))), name(v, c, q, gradient));
+  }
+  void write(int v, bool gradient = false) {
+    each(v, gradient, [](std::int64_t& at, std::int64_t n) { at = n; });
+  }
+  void read(int v, bool gradient = false) {
+    int bad = 0;
+    each(v, gradient, [&](std::int64_t& at, std::int64_t n) { bad += at != n; });
+    wrong += bad > 0;
+  }
+
+  template <int I>
+  void forward() {
+    constexpr auto o = p.ops[I];
+    for (int k = 0; k < p.operand_count(o); ++k) read(p.operand(o, k));
+    if (o.output >= 0) write(o.output);
+  }
+  template <int I>
+  void backward() {
+    constexpr auto o = p.ops[I];
+    if (!o.backward) return;
+    if (o.output >= 0) read(o.output, true);
+    if constexpr (o.leaf >= 0) {
+      using L = fc::leaf_of<Net, o.leaf>;
+      if (o.kind == op_kind::loss || L::backward_needs_input) read(o.input);
+      if (o.output >= 0 && (L::backward_needs_output || o.fused_leaf >= 0)) read(o.output);
+    }
+    for (int k = 0; k < p.operand_count(o); ++k) {
+      const int v = p.operand(o, k);
+      if (!p.values[v].gradient || (o.kind == op_kind::concat && p.sliced[o.first_operand + k])) continue;
+      if (p.accumulates(I, v)) read(v, true);
+      write(v, true);
+    }
+  }
+
+  int run() {
+    write(0);
+    [&]<int... I>(std::integer_sequence<int, I...>) {
+      (forward<I>(), ...);
+      if (Options.training) (backward<p.op_count - 1 - I>(), ...);
+    }(std::make_integer_sequence<int, p.op_count>{});
+    for (int v = 0; v < int(sizeof p.values / sizeof p.values[0]); ++v) {
+      bool consumed = !p.values[v].used;
+      for (int i = 0; i < p.op_count; ++i)
+        for (int k = 0; k < p.operand_count(p.ops[i]); ++k) consumed = consumed || p.operand(p.ops[i], k) == v;
+      if (!consumed) read(v);
+    }
+    if (Options.input_gradient && p.values[0].gradient) read(0), read(0, true);
+    return wrong;
+  }
+};
+
+template <class Net, class Device>
+void run_symbolically(const char* name) {
+  INFO(std::string(name), " on ", std::string(Device::name));
+  CHECK(symbolic_run<Net, Device, fc::plan_options{true, true}>{}.run() == 0);
+  CHECK(symbolic_run<Net, Device, fc::plan_options{true, false}>{}.run() == 0);
+  CHECK(symbolic_run<Net, Device, fc::plan_options{false, false}>{}.run() == 0);
+}
+
+TEST_CASE_TEMPLATE("what ops read is what was written for them", Device, fc::basic_cpu<8>, fc::reference, fc::copying_reference) {
+  run_symbolically<networks::joins, Device>("joins");
+  run_symbolically<networks::slices, Device>("slices");
+  run_symbolically<networks::heads, Device>("heads");
+  run_symbolically<networks::inceptions, Device>("inceptions");
+  run_symbolically<networks::activations, Device>("activations");
+}
+
+TEST_CASE("branches in whole blocks are slices, others are copied") {
+  struct net : fc::network<fc::input<16, 6, 5>, networks::inception<16, 32, 8, 24>, networks::inception<16, 8, 8, 4>,
+                           fc::dense<2>, fc::softmax_loss> {};
+  constexpr auto& p = fc::plan<net, fc::basic_cpu<8>>;
+  for (int k = 0; k < 4; ++k) CHECK(p.sliced[k]);
+  CHECK((p.sliced[4] && p.sliced[5] && p.sliced[6] && !p.sliced[7]));
+  for (int k = 0; k < 8; ++k) CHECK(fc::plan<net, fc::reference>.sliced[k]);
+  for (int k = 0; k < 8; ++k) CHECK(!fc::plan<net, fc::copying_reference>.sliced[k]);
+}
+
+TEST_CASE("a value that is read after the concat is not overwritten by it") {
+  struct net : fc::network<fc::input<8, 2, 2>, fc::conv<8, fc::kernel<1>>, fc::concat<fc::conv<8, fc::kernel<1>>, fc::identity>,
+                           fc::dense<2>, fc::softmax_loss> {};
+  struct input_first : fc::network<fc::input<8, 2, 2>, fc::concat<fc::identity, fc::conv<8, fc::kernel<1>>>, fc::dense<2>,
+                                   fc::softmax_loss> {};
+  CHECK((fc::plan<net, fc::basic_cpu<8>>.sliced[0] && fc::plan<net, fc::basic_cpu<8>>.sliced[1]));
+  CHECK(!fc::plan<input_first, fc::basic_cpu<8>>.sliced[0]);  // the network's input stays what the caller loaded
+}
+
+TEST_CASE("conv and dense layers take their activation along, and dropout runs in place") {
+  struct net : fc::network<fc::input<8, 4, 4>, fc::conv<8, fc::kernel<1>>, fc::relu, fc::dropout<>, fc::conv<8, fc::kernel<1>>,
+                           fc::sigmoid, fc::conv<8, fc::kernel<1>>, fc::tap<fc::ratio<1>, fc::dense<2>, fc::tanh, fc::softmax_loss>,
+                           fc::relu, fc::dense<2>, fc::softmax_loss> {};
+  constexpr auto& p = fc::plan<net, fc::basic_cpu<8>>;
+  REQUIRE(p.op_count == 10);
+  CHECK(p.ops[0].fused_leaf == 1);                                               // conv + relu
+  CHECK(p.values[p.ops[1].input].home != p.values[p.ops[1].output].home);        // whose result its backward pass needs
+  CHECK(p.ops[2].fused_leaf == -1);                                              // oneDNN's convolution ends in a relu only
+  CHECK(p.values[p.ops[3].input].home == p.values[p.ops[3].output].home);        // so sigmoid overwrites
+  CHECK(p.ops[4].fused_leaf == -1);                                              // the tap reads what relu would change
+  CHECK(p.ops[5].fused_leaf >= 0);                                               // dense + tanh
+  CHECK(p.values[p.ops[7].input].home == p.values[p.ops[4].output].home);
+  constexpr auto& inference = fc::plan<net, fc::basic_cpu<8>, fc::plan_options{false, false}>;
+  CHECK(inference.values[inference.ops[1].input].home == inference.values[inference.ops[1].output].home);
+  CHECK(inference.elements < p.elements);
+  constexpr auto& unfused = fc::plan<net, fc::reference>;
+  for (int i = 0; i < unfused.op_count; ++i) CHECK(unfused.ops[i].fused_leaf == -1);
+}
+
+TEST_CASE("no gradient is computed that nobody wants") {
+  constexpr auto& p = fc::plan<networks::heads, fc::basic_cpu<8>>;
+  CHECK(!p.values[0].gradient);
+  int dead = 0;
+  for (int i = 0; i < p.op_count; ++i) dead += p.ops[i].kind == op_kind::transform && !p.ops[i].backward;
+  CHECK(dead == 3);  // conv, dense of the head that ends in nothing; dense of the one that ends in a metric
+}
