@@ -53,9 +53,9 @@ struct activations
               sigmoid, sigmoid, dense<7>, firecaffe::tanh, dense<5>, elu<>, leaky_relu<>, dropout<ratio<1, 3>>, dense<6>, relu,
               dense<3>, euclidean_loss> {};
 
-// Images as targets; an activation alone, dropout first.
-struct images : network<input<3, 5, 4>, dropout<half<5>>, conv<9, kernel<3>, pad<1>>, firecaffe::tanh, conv<2, kernel<3>, pad<1>>,
-                        sigmoid, euclidean_loss> {};
+// Images as targets; dropout first; a sigmoid, which does not keep padding zero by itself, between blocks that have some.
+struct images : network<input<3, 5, 4>, dropout<half<5>>, conv<9, kernel<3>, pad<1>>, sigmoid, conv<10, kernel<3>, pad<1>>,
+                        firecaffe::tanh, conv<2, kernel<3>, pad<1>>, sigmoid, euclidean_loss> {};
 
 template <int A, int B, int C, int D>
 using inception = concat<chain<conv<A, kernel<1>>, relu>, chain<conv<4, kernel<1>>, relu, conv<B, kernel<3>, pad<1>>, relu>,

@@ -3,6 +3,7 @@
 #include <dnnl.hpp>
 
 #include <memory>
+#include <unordered_map>
 #include <vector>
 
 #include "../core/options.hpp"
@@ -56,9 +57,7 @@ class onednn_convolution {
       p.y.set_data_handle(y + n * g_.out_layout.sample);
       p.w.set_data_handle(writable(w));
       if (g_.bias) p.bias.set_data_handle(writable(bias));
-      std::unordered_map<int, dnnl::memory> arguments{{DNNL_ARG_SRC, p.x}, {DNNL_ARG_WEIGHTS, p.w}, {DNNL_ARG_DST, p.y}};
-      if (g_.bias) arguments.insert({DNNL_ARG_BIAS, p.bias});
-      p.forward.execute(stream_, arguments);
+      p.forward.execute(stream_, p.forward_arguments);
     }
     stream_.wait();
   }
@@ -68,17 +67,13 @@ class onednn_convolution {
     const thread_scope scope(threads);
     primitives& p = find(samples);
     p.w.set_data_handle(writable(w));
-    dnnl::memory weights = p.w;
-    if (p.input_weights) {
-      dnnl::reorder(p.w, p.input_weights).execute(stream_, p.w, p.input_weights);
-      weights = p.input_weights;
-    }
+    if (p.reorder) p.reorder.execute(stream_, p.reorder_arguments);
     const std::int64_t run = sample_elements(g_.in, g_.in_layout), step = g_.in_layout.sample;  // the scratch has x's strides
     if (add) input_scratch_.resize(std::size_t(step) * std::size_t(p.samples));
     for (int n = 0; n < samples; n += p.samples) {
       p.x.set_data_handle(add ? input_scratch_.data() : dx + n * g_.in_layout.sample);
       p.y.set_data_handle(writable(dy + n * g_.out_layout.sample));
-      p.input.execute(stream_, {{DNNL_ARG_DIFF_DST, p.y}, {DNNL_ARG_WEIGHTS, weights}, {DNNL_ARG_DIFF_SRC, p.x}});
+      p.input.execute(stream_, p.input_arguments);
       stream_.wait();
       if (!add) continue;
       for (int s = 0; s < p.samples; ++s) {
@@ -99,7 +94,7 @@ class onednn_convolution {
     p.whole_x.set_data_handle(writable(packed(x, samples, g_.in, g_.in_layout, packed_x_)));
     p.whole_y.set_data_handle(writable(packed(dy, samples, g_.out, g_.out_layout, packed_y_)));
     p.w.set_data_handle(add ? weight_scratch_.data() : dw);
-    p.weight.execute(stream_, {{DNNL_ARG_SRC, p.whole_x}, {DNNL_ARG_DIFF_DST, p.whole_y}, {DNNL_ARG_DIFF_WEIGHTS, p.w}});
+    p.weight.execute(stream_, p.weight_arguments);
     stream_.wait();
     if (!add) return;
     for (std::size_t i = 0; i < extent; ++i) dw[i] += weight_scratch_[i];
@@ -120,7 +115,9 @@ class onednn_convolution {
     dnnl::convolution_forward forward;
     dnnl::convolution_backward_data input;
     dnnl::convolution_backward_weights weight;
-    dnnl::memory x, y, w, bias, whole_x, whole_y, input_weights;
+    dnnl::reorder reorder;  // to the weights that the data pass wants, where they differ
+    dnnl::memory x, y, w, bias, whole_x, whole_y;
+    std::unordered_map<int, dnnl::memory> forward_arguments, input_arguments, weight_arguments, reorder_arguments;
   };
 
   static float* writable(const float* p) { return const_cast<float*>(p); }  // oneDNN's handles know no const
@@ -169,7 +166,7 @@ class onednn_convolution {
     primitives& p = *made_.back();
     p.key = samples;
     const bool sliced = slice(g_.in, g_.in_layout) || slice(g_.out, g_.out_layout);
-    p.samples = sliced && !strided_samples ? 1 : samples;
+    p.samples = sliced && !strided_samples ? 1 : samples;  // oneDNN 2 has no fast kernel for samples that lie apart
     const dims strides{g_.slide.stride_h, g_.slide.stride_w}, pads{g_.slide.pad_h, g_.slide.pad_w},
         dilates{g_.slide.dilation_h - 1, g_.slide.dilation_w - 1};
     const auto x = data(p.samples, g_.in, g_.in_layout, strided_samples), y = data(p.samples, g_.out, g_.out_layout, strided_samples);
@@ -215,8 +212,19 @@ class onednn_convolution {
     p.weight = dnnl::convolution_backward_weights(weight);
     p.x = {x, engine_, nullptr}, p.y = {y, engine_, nullptr}, p.w = {w, engine_, nullptr};
     p.whole_x = {whole_x, engine_, nullptr}, p.whole_y = {whole_y, engine_, nullptr};
-    if (g_.bias) p.bias = {bias, engine_, nullptr};
-    if (input.weights_desc() != w) p.input_weights = {input.weights_desc(), engine_};
+    p.forward_arguments = {{DNNL_ARG_SRC, p.x}, {DNNL_ARG_WEIGHTS, p.w}, {DNNL_ARG_DST, p.y}};
+    if (g_.bias) {
+      p.bias = {bias, engine_, nullptr};
+      p.forward_arguments.insert({DNNL_ARG_BIAS, p.bias});
+    }
+    dnnl::memory input_weights = p.w;
+    if (input.weights_desc() != w) {
+      input_weights = {input.weights_desc(), engine_};
+      p.reorder = dnnl::reorder(p.w, input_weights);
+      p.reorder_arguments = {{DNNL_ARG_FROM, p.w}, {DNNL_ARG_TO, input_weights}};
+    }
+    p.input_arguments = {{DNNL_ARG_DIFF_DST, p.y}, {DNNL_ARG_WEIGHTS, input_weights}, {DNNL_ARG_DIFF_SRC, p.x}};
+    p.weight_arguments = {{DNNL_ARG_SRC, p.whole_x}, {DNNL_ARG_DIFF_DST, p.whole_y}, {DNNL_ARG_DIFF_WEIGHTS, p.w}};
     return p;
   }
 

@@ -2,6 +2,7 @@
 
 #include <cmath>
 
+#include "../core/math.hpp"
 #include "../layers/losses.hpp"
 #include "device.hpp"
 
@@ -33,7 +34,8 @@ struct implementation<basic_cpu<Block>, softmax_loss, In, Out> {
       float* out = dx.data + n * In.strides.sample;
       const float top = largest(row);
       float denominator = 0;
-      for (int c = 0; c < classes; ++c) denominator += p[c] = std::exp(row[c] - top);
+#pragma omp simd reduction(+ : denominator)
+      for (int c = 0; c < classes; ++c) denominator += p[c] = exponential(row[c] - top);
       const float share = float(scale) / denominator;
       for (int c = 0; c < classes; ++c)
         out[c] = p[c] * share - (c == target.labels[n] ? float(scale) : 0.0f) + (adds.input ? out[c] : 0.0f);

@@ -1,7 +1,6 @@
 #pragma once
 
-#include <cmath>
-
+#include "../core/math.hpp"
 #include "pointwise.hpp"
 
 namespace firecaffe {
@@ -44,8 +43,7 @@ struct elu : pointwise_layer {
   static constexpr bool preserves_zero = true;
   template <class T>
   static FIRECAFFE_HD T value(T x) {
-    using std::expm1;
-    return x > T(0) ? x : T(value_of<Alpha>) * expm1(x);
+    return x > T(0) ? x : T(value_of<Alpha>) * (exponential(x) - T(1));
   }
   template <class T>
   static FIRECAFFE_HD T slope(T y) {
@@ -59,8 +57,7 @@ struct sigmoid : pointwise_layer {
   static constexpr bool preserves_zero = false;
   template <class T>
   static FIRECAFFE_HD T value(T x) {
-    using std::exp;
-    return T(1) / (T(1) + exp(-x));
+    return T(1) / (T(1) + exponential(-x));
   }
   template <class T>
   static FIRECAFFE_HD T slope(T y) {
@@ -68,12 +65,13 @@ struct sigmoid : pointwise_layer {
   }
 };
 
+// y = (exp(x) - exp(-x)) / (exp(x) + exp(-x)), computed as 1 - 2 / (1 + exp(2x))
 struct tanh : pointwise_layer {
   static constexpr const char* name = "tanh";
   static constexpr bool preserves_zero = true;
   template <class T>
   static FIRECAFFE_HD T value(T x) {
-    return std::tanh(x);
+    return T(1) - T(2) / (T(1) + exponential(x + x));
   }
   template <class T>
   static FIRECAFFE_HD T slope(T y) {

@@ -115,9 +115,10 @@ class model {
   // The sums that losses and metrics left, one double per op, in the order of the plan; waits for the device.
   std::vector<double> results() {
     std::vector<double> out(memory::results);
-    device_.download(out.data(), results_.data(), out.size());
+    results(std::span<double, memory::results>(out));
     return out;
   }
+  void results(std::span<double, memory::results> out) { device_.download(out.data(), results_.data(), out.size()); }
 
   // A value, or its gradient where one is planned, in canonical order. Values between fused or in-place ops are gone.
   std::vector<T> value(int v) {

@@ -59,7 +59,7 @@ struct parameter_plan {
 
   constexpr parameter_plan() {
     constexpr int n = plan<Net, Device, Options>.op_count;
-    [this]<int... I>(std::integer_sequence<int, I...>) { (add<n - 1 - I>(), ...); }(std::make_integer_sequence<int, n>{});
+    [this]<int... I>(std::integer_sequence<int, I...>) { (this->template add<n - 1 - I>(), ...); }(std::make_integer_sequence<int, n>{});
   }
 
  private:

@@ -2,7 +2,6 @@
 
 #include <chrono>
 #include <string>
-#include <vector>
 
 #include "../core/events.hpp"
 #include "../network/memory_plan.hpp"
@@ -44,17 +43,17 @@ class run_watch {
 
 // The losses of all heads by their weights, from the sums that model::results() gives.
 template <class Net, class Device>
-double weighted_loss(const std::vector<double>& results) {
+double weighted_loss(const double* results) {
   constexpr auto& p = plan<Net, Device>;
   double loss = 0;
   for (int i = 0; i < p.op_count; ++i)
-    if (p.ops[i].kind == op_kind::loss) loss += p.ops[i].loss_weight * results[std::size_t(i)];
+    if (p.ops[i].kind == op_kind::loss) loss += p.ops[i].loss_weight * results[i];
   return loss;
 }
 
 // Loss and metrics over `samples`, from summed results.
 template <class Net, class Device>
-evaluation_event summarize(const std::vector<double>& results, double samples) {
+evaluation_event summarize(const double* results, double samples) {
   constexpr auto& p = plan<Net, Device>;
   evaluation_event event;
   event.loss = weighted_loss<Net, Device>(results) / samples;

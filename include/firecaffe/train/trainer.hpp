@@ -115,7 +115,7 @@ class trainer {
       for (std::size_t i = 0; i < sums.size(); ++i) sums[i] += part[i];
     }
     communicator_->sum(sums);
-    evaluation_event event = summarize<Net, Device>(sums, double(dataset.size()));
+    evaluation_event event = summarize<Net, Device>(sums.data(), double(dataset.size()));
     event.iteration = iteration_, event.epoch = epoch_;
     event.samples = std::int64_t(dataset.size()), event.seconds = watch.seconds();
     (observers.on(event), ...);
@@ -165,7 +165,8 @@ class trainer {
                    std::uint32_t(b.first_slot)};
     load(b);
     model_.forward(now);
-    const std::vector<double> results = model_.results();
+    double results[memory::results];
+    model_.results(results);
     loss_ += weighted_loss<Net, Device>(results) / global_samples;
     const T loss = T(loss_);
     if (last) model_.device().upload(model_.gradients() + memory::parameter_elements, &loss, 1);
