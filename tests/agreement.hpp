@@ -14,10 +14,10 @@
 namespace firecaffe {
 
 // Runs a network on `Device` and on the reference device, and compares all that both define. `Device` computes in fp32:
-// sums of up to a few thousand products, a handful of layers deep, are good to some 1e-6 of the largest value of a tensor,
-// and the tolerance leaves a factor of ten. Gradients come from differences of probabilities, which cannot be better than
-// 1e-7 of 1 where a loss is nearly zero: hence the least scale. Before every pass all activations, and the gradients that the pass must write, are
-// poisoned with NaN: whatever reads what nobody wrote shows.
+// sums of up to a few thousand products, a handful of layers deep, are good to some 1e-6 of the largest value of a
+// tensor, and the tolerance leaves a factor of ten. Gradients come from differences of probabilities, which cannot be
+// better than 1e-7 of 1 where a loss is nearly zero: hence the least scale. Before every pass all activations, and the
+// gradients that the pass must write, are poisoned with NaN: whatever reads what nobody wrote shows.
 template <class Net, class Device>
 struct agreement {
   static constexpr plan_options options{.training = true, .input_gradient = true};
@@ -33,7 +33,8 @@ struct agreement {
   true_model truth;
   std::uint64_t seed;
 
-  agreement(Device device, int capacity, std::uint64_t s) : mine(std::move(device), capacity, s), truth(reference{}, capacity, s), seed(s) {
+  agreement(Device device, int capacity, std::uint64_t s)
+      : mine(std::move(device), capacity, s), truth(reference{}, capacity, s), seed(s) {
     INFO("seed ", seed);
     // Biases that start at zero would hide a bias that nobody adds.
     for (int i = 0; i < my_parameters.count; ++i) {
@@ -67,7 +68,8 @@ struct agreement {
     std::vector<float> targets(std::size_t(memory::target_shape.elements()) * std::size_t(samples));
     for (std::size_t i = 0; i < targets.size(); ++i) targets[i] = float(uniform(1, i));
     std::vector<std::int32_t> labels;
-    for (int n = 0; n < samples; ++n) labels.push_back(int(random_word({seed, 0, 0, random_use::test, 2}, std::uint64_t(n)) % 3));
+    for (int n = 0; n < samples; ++n)
+      labels.push_back(int(random_word({seed, 0, 0, random_use::test, 2}, std::uint64_t(n)) % 3));
     mine.load(x.data(), samples), truth.load(x.data(), samples);
     mine.load_labels(labels.data()), truth.load_labels(labels.data());
     if (!targets.empty()) mine.load_targets(targets.data()), truth.load_targets(targets.data());
@@ -84,12 +86,14 @@ struct agreement {
     CHECK(worst <= tolerance * scale);
   }
 
-  // Values that are whole after the forward pass: kept for the backward pass or the caller, and not overwritten in place.
+  // Values that are whole after the forward pass: kept for the backward pass or the caller, and not overwritten in
+  // place.
   template <class Plan>
   static constexpr bool readable(const Plan& p, int v) {
     if (v >= int(sizeof p.values / sizeof p.values[0]) || !p.values[v].used) return false;
     for (int i = 0; i < p.op_count; ++i)
-      if (p.ops[i].kind == op_kind::transform && p.ops[i].input == v && p.values[v].home == p.values[p.ops[i].output].home)
+      if (p.ops[i].kind == op_kind::transform && p.ops[i].input == v &&
+          p.values[v].home == p.values[p.ops[i].output].home)
         return false;
     return p.values[p.values[v].home].dies >= p.op_count;
   }
@@ -99,7 +103,8 @@ struct agreement {
   static std::vector<double> sums(const Plan& p, const std::vector<double>& results, bool metrics) {
     std::vector<double> out;
     for (int i = 0; i < p.op_count; ++i)
-      if (p.ops[i].kind == op_kind::loss || (metrics && p.ops[i].kind == op_kind::metric)) out.push_back(results[std::size_t(i)]);
+      if (p.ops[i].kind == op_kind::loss || (metrics && p.ops[i].kind == op_kind::metric))
+        out.push_back(results[std::size_t(i)]);
     return out;
   }
 
@@ -117,8 +122,10 @@ struct agreement {
     const pass now{.training = true, .seed = seed, .step = step, .first_sample = 3};
     const double scale = 1.0 / 7;
     mine.backward(scale, now, add), truth.backward(scale, now, add);
-    for (int i = 0; i < my_parameters.count; ++i) compare("gradient of parameter", i, mine.gradient_values(i), truth.gradient_values(i));
-    if (my_plan.values[0].gradient && mine.samples() > 0) compare("gradient of input", 0, mine.gradient(0), truth.gradient(0));
+    for (int i = 0; i < my_parameters.count; ++i)
+      compare("gradient of parameter", i, mine.gradient_values(i), truth.gradient_values(i));
+    if (my_plan.values[0].gradient && mine.samples() > 0)
+      compare("gradient of input", 0, mine.gradient(0), truth.gradient(0));
   }
 
   // What lies between and beside the elements of parameters.

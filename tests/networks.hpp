@@ -17,25 +17,26 @@ using half = ratio<1, N>;
 
 // Convolutions with every option; channels that fill blocks and that do not; with, without and before a ReLU.
 struct convolutions
-    : network<input<3, 11, 9>,                                                                //
-              conv<20, kernel<3>, stride<2>, pad<1>, bias_filler<constant<half<8>>>>, relu,   // 20 x 6 x 5
-              conv<16, kernel<3, 5>, pad<1, 2>, groups<2>, no_bias>,                          // 16 x 6 x 5
-              conv<24, kernel<3>, dilation<2>, pad<2>>, relu, dropout<ratio<1, 4>>,           // 24 x 6 x 5
-              conv<24, kernel<3>, pad<1>, groups<24>>, sigmoid,                               // depthwise
-              conv<6, kernel<1, 2>, stride<1, 2>, dilation<1, 3>, no_bias>, relu,             // 6 x 6 x 1
+    : network<input<3, 11, 9>,                                                               //
+              conv<20, kernel<3>, stride<2>, pad<1>, bias_filler<constant<half<8>>>>, relu,  // 20 x 6 x 5
+              conv<16, kernel<3, 5>, pad<1, 2>, groups<2>, no_bias>,                         // 16 x 6 x 5
+              conv<24, kernel<3>, dilation<2>, pad<2>>, relu, dropout<ratio<1, 4>>,          // 24 x 6 x 5
+              conv<24, kernel<3>, pad<1>, groups<24>>, sigmoid,                              // depthwise
+              conv<6, kernel<1, 2>, stride<1, 2>, dilation<1, 3>, no_bias>, relu,            // 6 x 6 x 1
               conv<32, kernel<2, 1>, groups<2>>, firecaffe::tanh, dense<5>, softmax_loss> {};
 
 // Plain convolutions of few channels: the kernels for narrow layers.
 struct narrow_convolutions
-    : network<input<1, 14, 13>,                                                  //
-              conv<5, kernel<5>>, max_pool<kernel<2>, stride<2>>,                // 5 x 5 x 4
-              conv<3, kernel<2>>, relu,                                          // 3 x 4 x 3
-              conv<20, kernel<2>>, leaky_relu<>,                                 // 20 x 3 x 2
+    : network<input<1, 14, 13>,                                    //
+              conv<5, kernel<5>>, max_pool<kernel<2>, stride<2>>,  // 5 x 5 x 4
+              conv<3, kernel<2>>, relu,                            // 3 x 4 x 3
+              conv<20, kernel<2>>, leaky_relu<>,                   // 20 x 3 x 2
               conv<18, kernel<2, 1>, no_bias>, relu, dense<7>, elu<>, dense<4, no_bias>, softmax_loss> {};
 
 // Each head pools the same value: its gradient is added to eight times.
 template <class... Pool>
-struct pooling : network<input<10, 9, 8>, conv<10, kernel<1>>, tap<half<2>, Pool, dense<3>, softmax_loss>..., dense<4>, euclidean_loss> {};
+struct pooling : network<input<10, 9, 8>, conv<10, kernel<1>>, tap<half<2>, Pool, dense<3>, softmax_loss>..., dense<4>,
+                         euclidean_loss> {};
 struct pools : pooling<max_pool<kernel<2>, stride<2>>, max_pool<kernel<3>, stride<2>, pad<1>, ceil_mode>,
                        max_pool<kernel<3, 2>, stride<1, 3>>, max_pool<global>, avg_pool<kernel<3>, stride<2>, pad<1>>,
                        avg_pool<kernel<4, 3>, stride<3>, ceil_mode>, avg_pool<kernel<3>, stride<2>, pad<2>, ceil_mode>,
@@ -43,54 +44,60 @@ struct pools : pooling<max_pool<kernel<2>, stride<2>>, max_pool<kernel<3>, strid
 
 // Windows in a row, whose gradients are written and not added.
 struct pools_in_a_row
-    : network<input<10, 16, 15>, max_pool<kernel<3>, stride<2>, ceil_mode>, relu, avg_pool<kernel<2>, stride<2>, pad<1>>,
-              conv<11, kernel<1>>, max_pool<kernel<2>>, avg_pool<global>, dense<4>, dropout<>, dense<3>, accuracy<1>,
-              accuracy<2>, softmax_loss> {};
+    : network<input<10, 16, 15>, max_pool<kernel<3>, stride<2>, ceil_mode>, relu,
+              avg_pool<kernel<2>, stride<2>, pad<1>>, conv<11, kernel<1>>, max_pool<kernel<2>>, avg_pool<global>,
+              dense<4>, dropout<>, dense<3>, accuracy<1>, accuracy<2>, softmax_loss> {};
 
 // Every activation behind a dense layer, behind one without a bias, and behind none.
-struct activations
-    : network<input<6>, sigmoid, dense<9>, relu, dense<10, no_bias>, leaky_relu<ratio<1, 5>>, dense<8>, elu<ratio<1, 2>>, dense<8>,
-              sigmoid, sigmoid, dense<7>, firecaffe::tanh, dense<5>, elu<>, leaky_relu<>, dropout<ratio<1, 3>>, dense<6>, relu,
-              dense<3>, euclidean_loss> {};
+struct activations : network<input<6>, sigmoid, dense<9>, relu, dense<10, no_bias>, leaky_relu<ratio<1, 5>>, dense<8>,
+                             elu<ratio<1, 2>>, dense<8>, sigmoid, sigmoid, dense<7>, firecaffe::tanh, dense<5>, elu<>,
+                             leaky_relu<>, dropout<ratio<1, 3>>, dense<6>, relu, dense<3>, euclidean_loss> {};
 
-// Images as targets; dropout first; a sigmoid, which does not keep padding zero by itself, between blocks that have some.
-struct images : network<input<3, 5, 4>, dropout<half<5>>, conv<9, kernel<3>, pad<1>>, sigmoid, conv<10, kernel<3>, pad<1>>,
-                        firecaffe::tanh, conv<2, kernel<3>, pad<1>>, sigmoid, euclidean_loss> {};
+// Images as targets; dropout first; a sigmoid, which does not keep padding zero by itself, between blocks that have
+// some.
+struct images
+    : network<input<3, 5, 4>, dropout<half<5>>, conv<9, kernel<3>, pad<1>>, sigmoid, conv<10, kernel<3>, pad<1>>,
+              firecaffe::tanh, conv<2, kernel<3>, pad<1>>, sigmoid, euclidean_loss> {};
 
 template <int A, int B, int C, int D>
-using inception = concat<chain<conv<A, kernel<1>>, relu>, chain<conv<4, kernel<1>>, relu, conv<B, kernel<3>, pad<1>>, relu>,
-                         chain<conv<5, kernel<1>>, relu, conv<C, kernel<5>, pad<2>>, relu>,
-                         chain<max_pool<kernel<3>, pad<1>>, conv<D, kernel<1>>, relu>>;
+using inception =
+    concat<chain<conv<A, kernel<1>>, relu>, chain<conv<4, kernel<1>>, relu, conv<B, kernel<3>, pad<1>>, relu>,
+           chain<conv<5, kernel<1>>, relu, conv<C, kernel<5>, pad<2>>, relu>,
+           chain<max_pool<kernel<3>, pad<1>>, conv<D, kernel<1>>, relu>>;
 
 // Branches that fill whole blocks, twice; then branches that do not.
 struct inceptions : network<input<16, 6, 5>, conv<16, kernel<3>, pad<1>>, relu, inception<16, 32, 16, 16>,
-                            inception<16, 16, 16, 32>, max_pool<kernel<2>, stride<2>>, inception<7, 3, 16, 10>, avg_pool<global>,
-                            dropout<ratio<2, 5>>, dense<5>, softmax_loss> {};
+                            inception<16, 16, 16, 32>, max_pool<kernel<2>, stride<2>>, inception<7, 3, 16, 10>,
+                            avg_pool<global>, dropout<ratio<2, 5>>, dense<5>, softmax_loss> {};
 
 // Residuals, sums of one and of the same value, concats of the same value at places that fit a block and that do not,
 // nested combinators, values read three times.
-struct joins : network<input<8, 4, 3>, conv<16, kernel<3>, pad<1>>, sum<chain<relu, conv<16, kernel<3>, pad<1>>>, identity>, relu,
-                       sum<identity, identity>, sum<conv<16, kernel<1>>>, concat<identity, chain<conv<4, kernel<1>>, relu>, identity>,
-                       sum<identity, conv<36, kernel<1>>, dropout<half<3>>>,
-                       concat<sum<conv<5, kernel<1>>, chain<conv<5, kernel<1>>, firecaffe::tanh>>,
-                              concat<chain<avg_pool<kernel<3>, pad<1>>, conv<3, kernel<1>>>, concat<conv<8, kernel<1>>>>>,
-                       // identity: first at a channel that does not fit a block, then at one that does
-                       concat<conv<4, kernel<1>>, identity, conv<12, kernel<1>>, identity, chain<relu, sigmoid>>, relu,
-                       dense<6>, concat<dense<5>, identity, chain<dense<8>, relu>>, dense<3>, softmax_loss> {};
+struct joins
+    : network<input<8, 4, 3>, conv<16, kernel<3>, pad<1>>, sum<chain<relu, conv<16, kernel<3>, pad<1>>>, identity>,
+              relu, sum<identity, identity>, sum<conv<16, kernel<1>>>,
+              concat<identity, chain<conv<4, kernel<1>>, relu>, identity>,
+              sum<identity, conv<36, kernel<1>>, dropout<half<3>>>,
+              concat<sum<conv<5, kernel<1>>, chain<conv<5, kernel<1>>, firecaffe::tanh>>,
+                     concat<chain<avg_pool<kernel<3>, pad<1>>, conv<3, kernel<1>>>, concat<conv<8, kernel<1>>>>>,
+              // identity: first at a channel that does not fit a block, then at one that does
+              concat<conv<4, kernel<1>>, identity, conv<12, kernel<1>>, identity, chain<relu, sigmoid>>, relu, dense<6>,
+              concat<dense<5>, identity, chain<dense<8>, relu>>, dense<3>, softmax_loss> {};
 
 // Concats with a concat in them, all in whole blocks: slices of slices. Dense layers read and write slices.
-struct slices : network<input<16, 3, 3>, concat<concat<conv<16, kernel<1>>, chain<conv<16, kernel<3>, pad<1>>, relu, dropout<>>>,
-                                                concat<identity, chain<conv<16, kernel<1>>, sigmoid>>>,
+struct slices : network<input<16, 3, 3>,
+                        concat<concat<conv<16, kernel<1>>, chain<conv<16, kernel<3>, pad<1>>, relu, dropout<>>>,
+                               concat<identity, chain<conv<16, kernel<1>>, sigmoid>>>,
                         tap<half<2>, concat<chain<dense<16>, relu>, chain<max_pool<global>>>, dense<3>, softmax_loss>,
-                        max_pool<kernel<2>>, dense<16>, concat<identity, chain<dense<32>, firecaffe::tanh>, dense<16>>, dense<4>, euclidean_loss> {};
+                        max_pool<kernel<2>>, dense<16>, concat<identity, chain<dense<32>, firecaffe::tanh>, dense<16>>,
+                        dense<4>, euclidean_loss> {};
 
 // Heads with losses of their own, nested heads, heads that end in a metric or in nothing.
 struct heads
     : network<input<3, 6, 6>, conv<9, kernel<3>>, tap<ratio<3, 10>, relu, dense<4>, softmax_loss>, relu,
-              tap<half<2>, avg_pool<kernel<2>>, tap<half<4>, dense<5>, accuracy<2>, softmax_loss>, conv<4, kernel<2>>, dense<3>,
-                  euclidean_loss>,
-              tap<ratio<1>, conv<7, kernel<1>>, dense<5>>, tap<ratio<1>, dense<3>, accuracy<1>>, tap<ratio<-1, 3>, dense<3>, euclidean_loss>,
-              max_pool<kernel<2>, stride<2>>, concat<identity, identity>, dense<6>, tap<ratio<2>, softmax_loss>, relu, dense<3>,
-              softmax_loss, accuracy<1>> {};
+              tap<half<2>, avg_pool<kernel<2>>, tap<half<4>, dense<5>, accuracy<2>, softmax_loss>, conv<4, kernel<2>>,
+                  dense<3>, euclidean_loss>,
+              tap<ratio<1>, conv<7, kernel<1>>, dense<5>>, tap<ratio<1>, dense<3>, accuracy<1>>,
+              tap<ratio<-1, 3>, dense<3>, euclidean_loss>, max_pool<kernel<2>, stride<2>>, concat<identity, identity>,
+              dense<6>, tap<ratio<2>, softmax_loss>, relu, dense<3>, softmax_loss, accuracy<1>> {};
 
 }  // namespace networks

@@ -16,7 +16,8 @@ inline void check_report(const char* name, const gradient_report& r) {
 
 template <class Net, class Device = reference>
 void check_gradients(const char* name, int samples_per_parameter = 25) {
-  check_report(name, gradient_check<Net, Device>({.seed = 11, .batch = 2, .samples_per_parameter = samples_per_parameter}));
+  check_report(name,
+               gradient_check<Net, Device>({.seed = 11, .batch = 2, .samples_per_parameter = samples_per_parameter}));
 }
 
 }  // namespace firecaffe

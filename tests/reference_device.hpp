@@ -6,8 +6,8 @@
 
 #include "firecaffe/layers/conv.hpp"
 #include "firecaffe/layers/losses.hpp"
-#include "firecaffe/layers/pool.hpp"
 #include "firecaffe/layers/pointwise.hpp"
+#include "firecaffe/layers/pool.hpp"
 
 namespace firecaffe {
 
@@ -88,8 +88,8 @@ class basic_reference {
     *sum = 0;
     each(a, [&](int n, int c, int p) { *sum += f(a(n, c, p), b(n, c, p)); });
   }
-  void gemm(bool transpose_a, bool transpose_b, int m, int n, int k, const double* a, std::ptrdiff_t lda, const double* b,
-            std::ptrdiff_t ldb, double beta, double* c, std::ptrdiff_t ldc) {
+  void gemm(bool transpose_a, bool transpose_b, int m, int n, int k, const double* a, std::ptrdiff_t lda,
+            const double* b, std::ptrdiff_t ldb, double beta, double* c, std::ptrdiff_t ldc) {
     for (int i = 0; i < m; ++i)
       for (int j = 0; j < n; ++j) {
         double sum = beta == 0 ? 0 : beta * c[i * ldc + j];
@@ -180,7 +180,8 @@ struct implementation<basic_reference<Slices>, conv<Outputs, Options...>, In, Ou
   }
 };
 
-// f(pixel) for the pixels of window q inside the plane, row by row; the result is the window's size in the padded plane.
+// f(pixel) for the pixels of window q inside the plane, row by row; the result is the window's size in the padded
+// plane.
 template <class F>
 int each_in_window(const window& s, shape in, shape out, int q, F f) {
   int size = 0;
@@ -208,8 +209,8 @@ struct implementation<basic_reference<Slices>, max_pool<Options...>, In, Out> : 
   void forward(device&, const_view x, view y, no_parameters<const double*>, const pass&) {
     device::each(y, [&](int n, int c, int q) { y(n, c, q) = x(n, c, winner(x, n, c, q)); });
   }
-  void backward(device&, const_view x, const_view, view dy, view dx, no_parameters<const double*>, no_parameters<double*>,
-                accumulation adds, const pass&) {
+  void backward(device&, const_view x, const_view, view dy, view dx, no_parameters<const double*>,
+                no_parameters<double*>, accumulation adds, const pass&) {
     if (!dx) return;
     if (!adds.input) device::each(dx, [&](int n, int c, int p) { dx(n, c, p) = 0; });
     device::each(dy, [&](int n, int c, int q) { dx(n, c, winner(x, n, c, q)) += dy(n, c, q); });
@@ -258,7 +259,8 @@ struct implementation<basic_reference<Slices>, softmax_loss, In, Out> : referenc
     *sum = 0;
     for (int n = 0; n < x.samples; ++n) *sum += log_of_sum(x, n) - x(n, target.labels[n], 0);
   }
-  void backward(device&, const_view x, target_view<double> target, view dx, double scale, accumulation adds, const pass&) {
+  void backward(device&, const_view x, target_view<double> target, view dx, double scale, accumulation adds,
+                const pass&) {
     if (!dx) return;
     device::each(x, [&](int n, int c, int) {
       const double slope = std::exp(x(n, c, 0) - log_of_sum(x, n)) - (c == target.labels[n]);

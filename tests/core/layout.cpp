@@ -23,7 +23,7 @@ TEST_CASE("every element of a blocked value has a place of its own within the sa
           }
       CHECK(seen.size() == std::size_t(2 * s.elements()));
     }
-  CHECK(fc::blocked_layout({5, 2, 3}, 1).offset(1, 2, 4) == 30 + 12 + 4);  // (N, C, H, W)
+  CHECK(fc::blocked_layout({5, 2, 3}, 1).offset(1, 2, 4) == 30 + 12 + 4);       // (N, C, H, W)
   CHECK(fc::blocked_layout({16, 2, 3}, 8).offset(0, 10, 4) == 48 + 4 * 8 + 2);  // (N, C/8, H, W, 8)
 }
 

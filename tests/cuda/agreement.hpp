@@ -32,7 +32,7 @@ struct cuda_agreement : agreement<Net, cuda> {
   struct descend {
     float* parameters;
     const float* gradients;
-    FIRECAFFE_HD void operator()(std::size_t i) const { parameters[i] -= 0.2f * gradients[i]; }
+    FIRECAFFE_HD void operator()(std::size_t i) const { parameters[i] -= 0.02f * gradients[i]; }
   };
   bool padding_is_zero(const float* arena) {
     std::vector<float> here(memory::parameter_elements);

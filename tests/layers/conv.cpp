@@ -20,7 +20,8 @@ TEST_CASE("output extents") {
 
 TEST_CASE("a convolution by hand") {
   // x = 1 2 3 / 4 5 6 / 7 8 9, weights 1 10 / 100 1000, stride 2, padding 1: corners of the padded plane.
-  struct net : fc::network<fc::input<1, 3, 3>, fc::conv<1, fc::kernel<2>, fc::stride<2>, fc::pad<1>>, fc::euclidean_loss> {};
+  struct net
+      : fc::network<fc::input<1, 3, 3>, fc::conv<1, fc::kernel<2>, fc::stride<2>, fc::pad<1>>, fc::euclidean_loss> {};
   fc::model<net, fc::reference> m(fc::reference{}, 1);
   const double x[] = {1, 2, 3, 4, 5, 6, 7, 8, 9}, w[] = {1, 10, 100, 1000}, b[] = {0.5}, t[4] = {};
   m.set_parameter<double>(0, w);

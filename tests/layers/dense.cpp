@@ -55,8 +55,10 @@ TEST_CASE_TEMPLATE("accuracy counts as it says, with ties", Device, fc::referenc
   fc::model<net, Device> m(Device{}, samples);
   std::vector<double> x(9 * samples);
   std::vector<std::int32_t> labels(samples);
-  for (std::size_t i = 0; i < x.size(); ++i) x[i] = fc::random_word({5, 0, 0, fc::random_use::test, 0}, i) % 4;  // many ties
-  for (std::size_t i = 0; i < labels.size(); ++i) labels[i] = int(fc::random_word({5, 0, 0, fc::random_use::test, 1}, i) % 9);
+  for (std::size_t i = 0; i < x.size(); ++i)
+    x[i] = fc::random_word({5, 0, 0, fc::random_use::test, 0}, i) % 4;  // many ties
+  for (std::size_t i = 0; i < labels.size(); ++i)
+    labels[i] = int(fc::random_word({5, 0, 0, fc::random_use::test, 1}, i) % 9);
   int right[2] = {};
   double loss = 0;
   for (int n = 0; n < samples; ++n) {

@@ -32,7 +32,8 @@ moments filled(fc::filler f) {
   return m;
 }
 
-// `error` of the mean in standard errors is below five; a deviation is good to five of its own, at most 1 / sqrt(2 n) each.
+// `error` of the mean in standard errors is below five; a deviation is good to five of its own, at most 1 / sqrt(2 n)
+// each.
 void check_moments(const moments& m, double mean, double deviation) {
   CHECK(std::fabs(m.mean - mean) < 5 * deviation / std::sqrt(1e5));
   CHECK(std::fabs(m.deviation / deviation - 1) < 5 / std::sqrt(2e5));

@@ -31,7 +31,8 @@ struct symbolic_run {
       int first = 0;
       for (int k = 0; k < o.operands; ++k) {
         const int part = p.operand(o, k), channels = p.values[part].extents.channels;
-        if (c < first + channels && (!gradient || p.sliced[o.first_operand + k])) return name(part, c - first, pixel, gradient);
+        if (c < first + channels && (!gradient || p.sliced[o.first_operand + k]))
+          return name(part, c - first, pixel, gradient);
         first += channels;
         if (c < first) break;
       }
@@ -86,7 +87,8 @@ struct symbolic_run {
     [&]<int... I>(std::integer_sequence<int, I...>) {
       (forward<I>(), ...);
       if (Options.training) (backward<p.op_count - 1 - I>(), ...);
-    }(std::make_integer_sequence<int, p.op_count>{});
+    }
+    (std::make_integer_sequence<int, p.op_count>{});
     for (int v = 0; v < int(sizeof p.values / sizeof p.values[0]); ++v) {
       bool consumed = !p.values[v].used;
       for (int i = 0; i < p.op_count; ++i)
@@ -129,26 +131,27 @@ TEST_CASE("branches in whole blocks are slices, others are copied") {
 }
 
 TEST_CASE("a value that is read after the concat is not overwritten by it") {
-  struct net : fc::network<fc::input<8, 2, 2>, fc::conv<8, fc::kernel<1>>, fc::concat<fc::conv<8, fc::kernel<1>>, fc::identity>,
-                           fc::dense<2>, fc::softmax_loss> {};
-  struct input_first : fc::network<fc::input<8, 2, 2>, fc::concat<fc::identity, fc::conv<8, fc::kernel<1>>>, fc::dense<2>,
-                                   fc::softmax_loss> {};
+  struct net : fc::network<fc::input<8, 2, 2>, fc::conv<8, fc::kernel<1>>,
+                           fc::concat<fc::conv<8, fc::kernel<1>>, fc::identity>, fc::dense<2>, fc::softmax_loss> {};
+  struct input_first : fc::network<fc::input<8, 2, 2>, fc::concat<fc::identity, fc::conv<8, fc::kernel<1>>>,
+                                   fc::dense<2>, fc::softmax_loss> {};
   CHECK((fc::plan<net, fc::basic_cpu<8>>.sliced[0] && fc::plan<net, fc::basic_cpu<8>>.sliced[1]));
   CHECK(!fc::plan<input_first, fc::basic_cpu<8>>.sliced[0]);  // the network's input stays what the caller loaded
 }
 
 TEST_CASE("conv and dense layers take their activation along, and dropout runs in place") {
-  struct net : fc::network<fc::input<8, 4, 4>, fc::conv<8, fc::kernel<1>>, fc::relu, fc::dropout<>, fc::conv<8, fc::kernel<1>>,
-                           fc::sigmoid, fc::conv<8, fc::kernel<1>>, fc::tap<fc::ratio<1>, fc::dense<2>, fc::tanh, fc::softmax_loss>,
-                           fc::relu, fc::dense<2>, fc::softmax_loss> {};
+  struct net : fc::network<fc::input<8, 4, 4>, fc::conv<8, fc::kernel<1>>, fc::relu, fc::dropout<>,
+                           fc::conv<8, fc::kernel<1>>, fc::sigmoid, fc::conv<8, fc::kernel<1>>,
+                           fc::tap<fc::ratio<1>, fc::dense<2>, fc::tanh, fc::softmax_loss>, fc::relu, fc::dense<2>,
+                           fc::softmax_loss> {};
   constexpr auto& p = fc::plan<net, fc::basic_cpu<8>>;
   REQUIRE(p.op_count == 10);
-  CHECK(p.ops[0].fused_leaf == 1);                                               // conv + relu
-  CHECK(p.values[p.ops[1].input].home != p.values[p.ops[1].output].home);        // whose result its backward pass needs
-  CHECK(p.ops[2].fused_leaf == -1);                                              // oneDNN's convolution ends in a relu only
-  CHECK(p.values[p.ops[3].input].home == p.values[p.ops[3].output].home);        // so sigmoid overwrites
-  CHECK(p.ops[4].fused_leaf == -1);                                              // the tap reads what relu would change
-  CHECK(p.ops[5].fused_leaf >= 0);                                               // dense + tanh
+  CHECK(p.ops[0].fused_leaf == 1);                                         // conv + relu
+  CHECK(p.values[p.ops[1].input].home != p.values[p.ops[1].output].home);  // whose result its backward pass needs
+  CHECK(p.ops[2].fused_leaf == -1);                                        // oneDNN's convolution ends in a relu only
+  CHECK(p.values[p.ops[3].input].home == p.values[p.ops[3].output].home);  // so sigmoid overwrites
+  CHECK(p.ops[4].fused_leaf == -1);                                        // the tap reads what relu would change
+  CHECK(p.ops[5].fused_leaf >= 0);                                         // dense + tanh
   CHECK(p.values[p.ops[7].input].home == p.values[p.ops[4].output].home);
   constexpr auto& inference = fc::plan<net, fc::basic_cpu<8>, fc::plan_options{false, false}>;
   CHECK(inference.values[inference.ops[1].input].home == inference.values[inference.ops[1].output].home);

@@ -2,10 +2,10 @@
 
 #include <doctest/doctest.h>
 
-#include "firecaffe/network/model.hpp"
 #include "firecaffe/cpu/conv.hpp"
 #include "firecaffe/cpu/pool.hpp"
 #include "firecaffe/cpu/softmax.hpp"
+#include "firecaffe/network/model.hpp"
 #include "firecaffe/zoo/lenet.hpp"
 #include "networks.hpp"
 #include "reference_device.hpp"
@@ -20,7 +20,8 @@ TEST_CASE("lenet's parameters and work by hand") {
                      accuracy = 10, loss = 40;
   CHECK(fc::flops<lenet> == conv1 + pool1 + conv2 + pool2 + dense1 + relu + dense2 + accuracy + loss);
   // A sum of three adds twice; a concat moves.
-  struct net : fc::network<fc::input<3, 2, 2>, fc::sum<fc::identity, fc::relu, fc::identity>, fc::concat<fc::identity, fc::identity>> {};
+  struct net : fc::network<fc::input<3, 2, 2>, fc::sum<fc::identity, fc::relu, fc::identity>,
+                           fc::concat<fc::identity, fc::identity>> {};
   CHECK(fc::flops<net> == 12 + 2 * 12);
 }
 
@@ -48,7 +49,8 @@ TEST_CASE("a summary shows ops, fusion, slices, shapes and totals") {
   CHECK(s.find("copies 4 of 4") != std::string::npos);
   CHECK(s.find("in place") != std::string::npos);
   CHECK(s.find("80 x 6 x 5") != std::string::npos);
-  CHECK(s.find(std::to_string(fc::memory_plan<networks::inceptions, fc::basic_cpu<8>>::bytes(2)) + " bytes") != std::string::npos);
+  CHECK(s.find(std::to_string(fc::memory_plan<networks::inceptions, fc::basic_cpu<8>>::bytes(2)) + " bytes") !=
+        std::string::npos);
   CHECK(fc::summary<networks::heads, fc::reference>(1).find("loss x 0.125") != std::string::npos);
 }
 
@@ -60,7 +62,8 @@ void check_rows() {
   [&]<int... I>(std::integer_sequence<int, I...>) {
     const fc::summary_row rows[] = {table::template row<I>()...};
     for (const fc::summary_row& r : rows) parameters += r.parameters, flops += r.flops, sent += r.sent_bytes;
-  }(std::make_integer_sequence<int, table::the_plan.op_count>{});
+  }
+  (std::make_integer_sequence<int, table::the_plan.op_count>{});
   CHECK(parameters == fc::parameter_count<Net>);
   CHECK(flops == fc::flops<Net>);
   CHECK(sent == fc::memory_plan<Net, Device>::parameter_elements * sizeof(typename Device::scalar));

@@ -10,18 +10,18 @@
 namespace firecaffe {
 
 struct gradient_check_options {
-  std::uint64_t seed = 1;           // of parameters, inputs, targets, labels and dropout masks
+  std::uint64_t seed = 1;  // of parameters, inputs, targets, labels and dropout masks
   int batch = 2;
-  double step = 0;                  // h; 0: 1e-4 for double, 2e-2 for float
-  int samples_per_parameter = 0;    // elements tried of each parameter and of the input; 0: all
-  double kink = 0;                  // see gradient_check; 0: 1e-7 for double, 2e-2 for float
-  bool training = true;             // dropout drops
+  double step = 0;                // h; 0: 1e-4 for double, 2e-2 for float
+  int samples_per_parameter = 0;  // elements tried of each parameter and of the input; 0: all
+  double kink = 0;                // see gradient_check; 0: 1e-7 for double, 2e-2 for float
+  bool training = true;           // dropout drops
 };
 
 struct gradient_report {
   double worst_relative_error = 0;
-  std::string where;                // of the worst: the parameter or the input, the element, both derivatives
-  int checked = 0, skipped = 0;     // elements
+  std::string where;             // of the worst: the parameter or the input, the element, both derivatives
+  int checked = 0, skipped = 0;  // elements
 };
 
 // What the check runs: `Device` and a model of `Net` with random inputs.
@@ -58,8 +58,8 @@ class gradient_checker {
     for (int i = 0; i < parameters.count; ++i) {
       const placed_parameter& p = parameters.list[i];
       std::vector<T> values = model_.parameter_values(i);
-      compare("op " + std::to_string(p.op) + " " + p.layer + " " + p.description.name, gradients[std::size_t(i)], values,
-              [&] { model_.template set_parameter<T>(i, values); });
+      compare("op " + std::to_string(p.op) + " " + p.layer + " " + p.description.name, gradients[std::size_t(i)],
+              values, [&] { model_.template set_parameter<T>(i, values); });
     }
     if constexpr (the_plan.values[0].gradient) compare("input", gradients.back(), input_, [] {});
     return report_;
@@ -77,9 +77,8 @@ class gradient_checker {
   // Labels below it suit every op that uses labels.
   static constexpr int classes() {
     int least = 0;
-    [&]<int... I>(std::integer_sequence<int, I...>) {
-      ((least = fewer(least, classes_of<I>())), ...);
-    }(std::make_integer_sequence<int, checked_model::op_count>{});
+    [&]<int... I>(std::integer_sequence<int, I...>) { ((least = fewer(least, classes_of<I>())), ...); }
+    (std::make_integer_sequence<int, checked_model::op_count>{});
     return least;
   }
   static constexpr int fewer(int a, int b) { return a == 0 || (b != 0 && b < a) ? b : a; }
@@ -112,7 +111,8 @@ class gradient_checker {
     const std::size_t n = values.size(), wanted = std::size_t(options_.samples_per_parameter);
     const bool all = wanted == 0 || wanted >= n;
     for (std::size_t k = 0; k < (all ? n : wanted); ++k) {
-      const std::size_t i = all ? k : std::size_t(random_unit({options_.seed, 0, 0, random_use::test, 3}, k) * double(n));
+      const std::size_t i =
+          all ? k : std::size_t(random_unit({options_.seed, 0, 0, random_use::test, 3}, k) * double(n));
       const U original = values[i];
       double moved = 0;
       auto at = [&](double by) {
@@ -156,20 +156,21 @@ class gradient_checker {
   gradient_report report_;
 };
 
-// Compares the backward pass of a network with differences of its loss L, the sum of its weighted losses over the mean of a
-// batch of random inputs in (-1, 1), with respect to every parameter and the input. For an element v with analytic
+// Compares the backward pass of a network with differences of its loss L, the sum of its weighted losses over the mean
+// of a batch of random inputs in (-1, 1), with respect to every parameter and the input. For an element v with analytic
 // derivative a:
 //   c(h) = (L(v + h) - L(v - h)) / 2h,   n = (4 c(h/2) - c(h)) / 3 (its error is of order h^4),
 //   relative error = |a - n| / max(|a|, |n|, r, R / 1000)
-// with r the root mean square of the analytic gradient over v's parameter, R over all: a derivative that vanishes beside
-// its neighbours is not asked for more digits than they have.
-// Where L has no derivative (a ReLU at zero, a tie in a maximum) between v - h and v + h, differences mean nothing: the
-// element is skipped where c(h) and c(h/2) differ by more than `kink` of that denominator, or 2 j(h/2) - j(h) does, with
-// j(h) the jump between the one-sided differences at v: for a smooth L the first is of order h^2, the second of h^3.
-// What is skipped depends on the forward pass alone. Each element takes five forward passes.
+// with r the root mean square of the analytic gradient over v's parameter, R over all: a derivative that vanishes
+// beside its neighbours is not asked for more digits than they have. Where L has no derivative (a ReLU at zero, a tie
+// in a maximum) between v - h and v + h, differences mean nothing: the element is skipped where c(h) and c(h/2) differ
+// by more than `kink` of that denominator, or 2 j(h/2) - j(h) does, with j(h) the jump between the one-sided
+// differences at v: for a smooth L the first is of order h^2, the second of h^3. What is skipped depends on the forward
+// pass alone. Each element takes five forward passes.
 template <class Net, class Device>
-gradient_report gradient_check(const gradient_check_options& options = {}, Device device = Device{})
-  requires requires { typename Net::network_type; }
+gradient_report gradient_check(const gradient_check_options& options = {}, Device device = Device{}) requires requires {
+  typename Net::network_type;
+}
 {
   static_assert(trainable<Net>::value);
   return gradient_checker<Net, Device>(std::move(device), options).run();
@@ -183,8 +184,9 @@ constexpr bool is_loss = [] {
 
 // The same of one layer (or combinator) behind input<...>: a loss as it is, anything else under a euclidean_loss.
 template <class Layer, class Input, class Device>
-gradient_report gradient_check(const gradient_check_options& options = {}, Device device = Device{})
-  requires requires { Input::extents; }
+gradient_report gradient_check(const gradient_check_options& options = {}, Device device = Device{}) requires requires {
+  Input::extents;
+}
 {
   if constexpr (is_loss<Layer>)
     return gradient_check<network<Input, Layer>, Device>(options, std::move(device));

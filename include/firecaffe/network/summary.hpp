@@ -10,13 +10,14 @@ namespace firecaffe {
 // One op of a network on a device, as `summary` prints it.
 struct summary_row {
   int op = 0;
-  std::string name;                  // conv+relu: done in one pass
-  shape output;                      // of a loss or metric: its input
-  std::int64_t parameters = 0;       // learnable, padding not counted
-  std::int64_t flops = 0;            // forward, one sample
-  std::size_t activation_bytes = 0;  // of one sample's result as stored, padding included; 0: it has no storage of its own
-  std::size_t sent_bytes = 0;        // gradients as stored and summed over ranks, padding included
-  std::string note;                  // where the result lies, how much of a concat is copied, the weight of a loss
+  std::string name;             // conv+relu: done in one pass
+  shape output;                 // of a loss or metric: its input
+  std::int64_t parameters = 0;  // learnable, padding not counted
+  std::int64_t flops = 0;       // forward, one sample
+  std::size_t activation_bytes =
+      0;                       // of one sample's result as stored, padding included; 0: it has no storage of its own
+  std::size_t sent_bytes = 0;  // gradients as stored and summed over ranks, padding included
+  std::string note;            // where the result lies, how much of a concat is copied, the weight of a loss
 };
 
 template <class Net, class Device, plan_options Options = plan_options{}>
@@ -75,7 +76,8 @@ struct summary_table {
       out = copied == 0 ? "no copy" : "copies " + std::to_string(copied) + " of " + std::to_string(o.operands);
     }
     const planned_value& y = the_plan.values[o.output];
-    if (o.kind == op_kind::transform && the_plan.values[o.input].home == y.home && the_plan.values[o.input].shift == y.shift)
+    if (o.kind == op_kind::transform && the_plan.values[o.input].home == y.home &&
+        the_plan.values[o.input].shift == y.shift)
       out = "in place";
     for (int i = 0; i < the_plan.op_count; ++i)
       for (int k = 0; k < the_plan.ops[i].operands; ++k)
@@ -85,10 +87,10 @@ struct summary_table {
   }
 };
 
-// A table of the ops of a network as `Device` runs them, with totals: learnable parameters, forward MFLOP of one sample,
-// bytes of activations and their gradients per sample (lifetimes share memory: less than the column adds up to, or more,
-// for the gradients), bytes that a rank contributes to the sum of gradients, and what a model for `batch` samples allocates
-// (memory_plan; a solver's state and a vendor kernel's scratch come on top). Runs nothing.
+// A table of the ops of a network as `Device` runs them, with totals: learnable parameters, forward MFLOP of one
+// sample, bytes of activations and their gradients per sample (lifetimes share memory: less than the column adds up to,
+// or more, for the gradients), bytes that a rank contributes to the sum of gradients, and what a model for `batch`
+// samples allocates (memory_plan; a solver's state and a vendor kernel's scratch come on top). Runs nothing.
 template <class Net, class Device, plan_options Options = plan_options{}>
 std::string summary(int batch) {
   using table = summary_table<Net, Device, Options>;
@@ -106,22 +108,24 @@ std::string summary(int batch) {
     return s.depth == 1 ? out : out + " x " + std::to_string(s.depth);
   };
   char head[256];
-  std::snprintf(head, sizeof head, "%4s  %-20s %-16s %12s %12s %12s %12s\n", "op", "layer", "output", "parameters", "MFLOP",
-                "act. bytes", "sent bytes");
+  std::snprintf(head, sizeof head, "%4s  %-20s %-16s %12s %12s %12s %12s\n", "op", "layer", "output", "parameters",
+                "MFLOP", "act. bytes", "sent bytes");
   std::string out = head;
   const planned_value& in = table::the_plan.values[0];
-  out += line("", "input", text_of(in.extents), 0, 0, std::size_t(in.strides.sample) * sizeof(typename Device::scalar), 0, "");
+  out += line("", "input", text_of(in.extents), 0, 0, std::size_t(in.strides.sample) * sizeof(typename Device::scalar),
+              0, "");
   std::int64_t parameters = 0, work = 0;
   auto add = [&](const summary_row& r) {
     parameters += r.parameters, work += r.flops;
     out += line(std::to_string(r.op).c_str(), r.name, text_of(r.output), r.parameters, double(r.flops) * 1e-6,
                 r.activation_bytes, r.sent_bytes, r.note);
   };
-  [&]<int... I>(std::integer_sequence<int, I...>) {
-    (add(table::template row<I>()), ...);
-  }(std::make_integer_sequence<int, table::the_plan.op_count>{});
-  out += line("", "total", "", parameters, double(work) * 1e-6, table::the_plan.elements * sizeof(typename Device::scalar),
-              Options.training ? memory::parameter_elements * sizeof(typename Device::scalar) : 0, "per sample, with gradients");
+  [&]<int... I>(std::integer_sequence<int, I...>) { (add(table::template row<I>()), ...); }
+  (std::make_integer_sequence<int, table::the_plan.op_count>{});
+  out +=
+      line("", "total", "", parameters, double(work) * 1e-6, table::the_plan.elements * sizeof(typename Device::scalar),
+           Options.training ? memory::parameter_elements * sizeof(typename Device::scalar) : 0,
+           "per sample, with gradients");
   return out + "memory of a model for " + std::to_string(batch) + " samples on " + Device::name + ": " +
          std::to_string(memory::bytes(batch)) + " bytes\n";
 }
