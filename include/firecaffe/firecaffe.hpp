@@ -19,6 +19,7 @@
 #include "layers/pool.hpp"
 #include "network/model.hpp"
 #include "network/network.hpp"
+#include "network/summary.hpp"
 #include "observe/console.hpp"
 #include "observe/metrics.hpp"
 #include "solvers/lr/policies.hpp"

@@ -108,7 +108,8 @@ struct cpu_narrow_conv {
 
   cpu_narrow_conv(basic_cpu<Block>& device, int)
       : transposed_(std::size_t(kernels::taps) * kernels::outputs * kernels::padded_inputs),
-        partial_(device.threads() > 1 ? kernels::weight_elements * std::size_t(device.threads()) : 0) {}
+        partial_(device.threads() > 1 ? kernels::weight_elements * std::size_t(device.threads()) : 0),
+        blocks_(blocked_input * std::size_t(device.threads())) {}
 
   void forward(basic_cpu<Block>& device, tensor_view<const float> x, tensor_view<float> y, parameters<const float*> p,
                const pass&) {
@@ -141,29 +142,32 @@ struct cpu_narrow_conv {
         gradients.weight[i] += partial_.data()[t * kernels::weight_elements + i];
     if (!dx) return;
     kernels::transpose(p.weight, transposed_.data());
-#pragma omp parallel for num_threads(threads) if (threads > 1)
-    for (int n = 0; n < x.samples; ++n) {
-      const float* from = dy.data + n * Out.strides.sample;
-      float* to = dx.data + n * In.strides.sample;
-      if constexpr (In.strides.block == Block)
-        kernels::backward_input(to, from, transposed_.data(), adds.input);
-      else
-        unblocked_input(to, from, adds.input);
-    }
+#pragma omp parallel for num_threads(threads) if (threads > 1) schedule(static, 1)
+    for (int t = 0; t < threads; ++t)
+      for (int n = x.samples * t / threads; n < x.samples * (t + 1) / threads; ++n) {
+        const float* from = dy.data + n * Out.strides.sample;
+        float* to = dx.data + n * In.strides.sample;
+        if constexpr (In.strides.block == Block)
+          kernels::backward_input(to, from, transposed_.data(), adds.input);
+        else
+          unblocked_input(to, from, blocks_.data() + t * blocked_input, adds.input);
+      }
   }
 
  private:
   // Up to four channels lie as (C, H, W); the kernel makes whole blocks.
-  void unblocked_input(float* dx, const float* dy, bool add) {
+  static constexpr std::size_t blocked_input =
+      In.strides.block == Block ? 0 : std::size_t{kernels::padded_inputs} * In.extents.pixels();
+
+  void unblocked_input(float* dx, const float* dy, float* blocks, bool add) {
     constexpr int pixels = In.extents.pixels();
-    const aligned_memory<float> blocks(std::size_t{kernels::padded_inputs} * pixels);
-    kernels::backward_input(blocks.data(), dy, transposed_.data(), false);
+    kernels::backward_input(blocks, dy, transposed_.data(), false);
     for (int c = 0; c < In.extents.channels; ++c)
       for (int p = 0; p < pixels; ++p)
-        dx[c * pixels + p] = blocks.data()[p * Block + c] + (add ? dx[c * pixels + p] : 0.0f);
+        dx[c * pixels + p] = blocks[p * Block + c] + (add ? dx[c * pixels + p] : 0.0f);
   }
 
-  aligned_memory<float> transposed_, partial_;
+  aligned_memory<float> transposed_, partial_, blocks_;
 };
 
 template <int Block, class Conv, class Activation, place In, place Out>

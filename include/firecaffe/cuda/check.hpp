@@ -29,7 +29,8 @@ inline void check_status(cudnnStatus_t status, const char* call, int device) {
   if (status == CUDNN_STATUS_SUCCESS) return;
   char detail[512] = "";
   cudnnGetLastErrorString(detail, sizeof detail);
-  throw_cuda_error(call, std::string(cudnnGetErrorString(status)) + (detail[0] ? std::string(", ") + detail : ""), device);
+  throw_cuda_error(call, std::string(cudnnGetErrorString(status)) + (detail[0] ? std::string(", ") + detail : ""),
+                   device);
 }
 
 // Makes a device the calling thread's current one, and leaves the thread as it was.

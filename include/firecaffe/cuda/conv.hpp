@@ -7,15 +7,15 @@
 
 namespace firecaffe {
 
-// Behind a convolution or a matrix product, the pass that adds the bias takes any pointwise layer; going back, the pass that
-// sums the bias's gradient multiplies by its slope.
+// Behind a convolution or a matrix product, the pass that adds the bias takes any pointwise layer; going back, the pass
+// that sums the bias's gradient multiplies by its slope.
 template <int Outputs, class... Options, pointwise Next>
 constexpr bool cuda_fuses<conv<Outputs, Options...>, Next> = true;
 template <int Outputs, class... Options, pointwise Next>
 constexpr bool cuda_fuses<dense<Outputs, Options...>, Next> = true;
 
-// cuDNN's convolution between two values. It wants its pixels packed: what lies in a slice of a larger value goes through
-// scratch. For y that costs nothing where the bias pass reads or writes there anyway.
+// cuDNN's convolution between two values. It wants its pixels packed: what lies in a slice of a larger value goes
+// through scratch. For y that costs nothing where the bias pass reads or writes there anyway.
 class cuda_convolution {
  public:
   cuda_convolution(cuda& device, int batch, const cudnn_geometry& g, const layout& x, const layout& y)
@@ -41,12 +41,14 @@ class cuda_convolution {
 
   template <class Activation>
   void backward(cuda& device, tensor_view<const float> x, tensor_view<const float> y, tensor_view<float> dy,
-                tensor_view<float> dx, const float* weight, float* weight_gradient, float* bias_gradient, accumulation adds) {
+                tensor_view<float> dx, const float* weight, float* weight_gradient, float* bias_gradient,
+                accumulation adds) {
     if (x.samples == 0) {
       device.bias_backward<Activation>(y, dy, bias_gradient, adds.parameters);
       const std::size_t extent = cudnn_weight_layout(g_).extent;
       if (!adds.parameters)
-        check_status(cudaMemsetAsync(weight_gradient, 0, extent * sizeof(float), device.stream()), "cudaMemsetAsync", device.ordinal());
+        check_status(cudaMemsetAsync(weight_gradient, 0, extent * sizeof(float), device.stream()), "cudaMemsetAsync",
+                     device.ordinal());
       return;
     }
     const layout_of_scratch at = parts(device, x.samples);
@@ -86,7 +88,9 @@ class cuda_convolution {
     layout_of_scratch at;
     at.x = round_up(vendor_.workspace(device, samples), 256);
     const auto bytes = [&](bool stages, shape s, int channels) {
-      return stages ? round_up(std::size_t(samples) * std::size_t(s.pixels()) * std::size_t(channels) * sizeof(float), 256) : 0;
+      return stages
+                 ? round_up(std::size_t(samples) * std::size_t(s.pixels()) * std::size_t(channels) * sizeof(float), 256)
+                 : 0;
     };
     at.y = at.x + bytes(stages_x_, g_.in, g_.x_channels);
     at.total = at.y + bytes(stages_y_, g_.out, g_.y_channels);
@@ -98,7 +102,8 @@ class cuda_convolution {
   const float* staged_input(cuda& device, tensor_view<const float> x, char* space, const layout_of_scratch& at) const {
     if (!stages_x_) return x.data;
     float* staged = reinterpret_cast<float*>(space + at.x);
-    device.copy_rows({staged, g_.x_channels}, device.readable(x), device.row_count(x), x.extents.channels, g_.x_channels, false);
+    device.copy_rows({staged, g_.x_channels}, device.readable(x), device.row_count(x), x.extents.channels,
+                     g_.x_channels, false);
     return staged;
   }
 
@@ -122,7 +127,8 @@ struct cuda_conv {
 
   cuda_conv(cuda& device, int batch) : run_(device, batch, geometry, In.strides, Out.strides) {}
 
-  void forward(cuda& device, tensor_view<const float> x, tensor_view<float> y, parameters<const float*> p, const pass&) {
+  void forward(cuda& device, tensor_view<const float> x, tensor_view<float> y, parameters<const float*> p,
+               const pass&) {
     run_.template forward<Activation>(device, x, y, p.weight, bias_of(p));
   }
 
@@ -146,7 +152,8 @@ struct cuda_conv {
 };
 
 template <int Outputs, class... Options, place In, place Out>
-struct implementation<cuda, conv<Outputs, Options...>, In, Out> : cuda_conv<conv<Outputs, Options...>, identity, In, Out> {
+struct implementation<cuda, conv<Outputs, Options...>, In, Out>
+    : cuda_conv<conv<Outputs, Options...>, identity, In, Out> {
   using cuda_conv<conv<Outputs, Options...>, identity, In, Out>::cuda_conv;
 };
 

@@ -19,26 +19,26 @@ enum class cuda_math { fp32, tf32 };
 template <class Layer, class Next>
 constexpr bool cuda_fuses = false;
 
-// One NVIDIA device: convolution by cuDNN, matrices by cuBLAS, functors through Thrust, sums by kernels over CUB, all on
-// one stream. Calls return before the work is done, but for download and synchronize. An object belongs to one thread at a
-// time and leaves the thread's current device as it found it; a copy has handles and scratch (and, where it was not the
-// user's, a stream) of its own.
+// One NVIDIA device: convolution by cuDNN, matrices by cuBLAS, functors through Thrust, sums by kernels over CUB, all
+// on one stream. Calls return before the work is done, but for download and synchronize. An object belongs to one
+// thread at a time and leaves the thread's current device as it found it; a copy has handles and scratch (and, where it
+// was not the user's, a stream) of its own.
 //
-// Values lie channels-last, (N, H, W, C), which is what cuDNN's kernels for the tensor cores read without transposing first.
-// C is rounded up to 4, for images too: those kernels, and our own, move 16 bytes at a time. A branch of concat is a range
-// of columns; it keeps that alignment where it starts at a multiple of 4 and ends at one or with the whole.
+// Values lie channels-last, (N, H, W, C), which is what cuDNN's kernels for the tensor cores read without transposing
+// first. C is rounded up to 4, for images too: those kernels, and our own, move 16 bytes at a time. A branch of concat
+// is a range of columns; it keeps that alignment where it starts at a multiple of 4 and ends at one or with the whole.
 //
-// With equal sizes, device model and library versions a run repeats to the bit where cuDNN offers a deterministic algorithm,
-// which is then chosen.
+// With equal sizes, device model and library versions a run repeats to the bit where cuDNN offers a deterministic
+// algorithm, which is then chosen.
 class cuda {
  public:
   using scalar = float;
   template <class T>
   using memory = device_memory<T>;
   static constexpr const char* name = "cuda";
-  static constexpr std::size_t alignment = 32;      // elements: one cache line
+  static constexpr std::size_t alignment = 32;  // elements: one cache line
   static constexpr bool host_memory_is_device_memory = false;
-  static constexpr bool slices_are_whole = false;   // a slice has other channels between its pixels
+  static constexpr bool slices_are_whole = false;  // a slice has other channels between its pixels
 
   // `stream` null: one of its own. Throws usage_error where there is no such device.
   explicit cuda(int ordinal = 0, cudaStream_t stream = nullptr, cuda_math math = cuda_math::fp32)
@@ -65,7 +65,9 @@ class cuda {
   cudaStream_t stream() const { return state_->stream; }
   cuda_math math() const { return state_->math; }
 
-  static constexpr layout value_layout(shape s) { return blocked_layout(s, s.channels > 0 ? padded_channels(s.channels) : quad); }
+  static constexpr layout value_layout(shape s) {
+    return blocked_layout(s, s.channels > 0 ? padded_channels(s.channels) : quad);
+  }
   static constexpr bool can_slice(shape whole, int first, shape part) {
     return first % quad == 0 && (part.channels % quad == 0 || first + part.channels == whole.channels);
   }
@@ -86,7 +88,8 @@ class cuda {
   void download(T* to, const T* from, std::size_t count) {
     if (count == 0) return;
     const device_scope scope(ordinal());
-    check_status(cudaMemcpyAsync(to, from, count * sizeof(T), cudaMemcpyDeviceToHost, stream()), "cudaMemcpyAsync to the host", ordinal());
+    check_status(cudaMemcpyAsync(to, from, count * sizeof(T), cudaMemcpyDeviceToHost, stream()),
+                 "cudaMemcpyAsync to the host", ordinal());
     synchronize();
   }
   void synchronize() { check_status(cudaStreamSynchronize(stream()), "cudaStreamSynchronize", ordinal()); }
@@ -98,7 +101,8 @@ class cuda {
     U* raw = static_cast<U*>(scratch(count * sizeof(U)));
     upload(raw, canonical, count);
     const auto columns = std::uint32_t(padded_channels(to.extents.channels));
-    launch(row_count(to) * columns, from_canonical<U>{writable(to), raw, columns, to.extents.channels, to.extents.pixels()});
+    launch(row_count(to) * columns,
+           from_canonical<U>{writable(to), raw, columns, to.extents.channels, to.extents.pixels()});
   }
   template <class U>
   void store(U* canonical, tensor_view<const float> from) {
@@ -119,7 +123,12 @@ class cuda {
   void transform(tensor_view<float> out, F f, In... in) {
     const bool clears = !F::preserves_zero && out.extents.channels % quad != 0;
     const transform_quads<F, int(sizeof...(In))> all{
-        writable(out), {readable(in)...}, indices(out.extents, !clears && packed(out) && (packed(in) && ...)), out.extents.channels, clears, f};
+        writable(out),
+        {readable(in)...},
+        indices(out.extents, !clears && packed(out) && (packed(in) && ...)),
+        out.extents.channels,
+        clears,
+        f};
     launch(quads(out), all);
   }
 
@@ -137,7 +146,8 @@ class cuda {
   void copy_channels(tensor_view<float> out, int to, tensor_view<const float> in, int from, int count, bool add) {
     const bool last = to + count == out.extents.channels;
     const int columns = !add && last ? padded_channels(out.extents.channels) - to : count;
-    copy_rows({out.data + to, out.strides.pixel}, {in.data + from, in.strides.pixel}, row_count(out), count, columns, add);
+    copy_rows({out.data + to, out.strides.pixel}, {in.data + from, in.strides.pixel}, row_count(out), count, columns,
+              add);
   }
   void copy_rows(rows to, const_rows from, std::int64_t count, int channels, int columns, bool add) {
     launch(count * columns, copy_columns{to, from, std::uint32_t(columns), channels, add});
@@ -149,8 +159,8 @@ class cuda {
     constexpr std::int64_t most = 1 << 16;
     const std::int64_t n = quads(a), parts = n < most ? n : most;
     auto* partial = static_cast<double*>(scratch(std::size_t(parts) * sizeof(double)));
-    launch(parts, reduce_quads<F>{readable(a), readable(b), indices(a.extents, packed(a) && packed(b)), std::uint32_t(n),
-                                  std::uint32_t(parts), partial, f});
+    launch(parts, reduce_quads<F>{readable(a), readable(b), indices(a.extents, packed(a) && packed(b)),
+                                  std::uint32_t(n), std::uint32_t(parts), partial, f});
     add_up(partial, parts, sum);
   }
   // *sum = the sum of `count` numbers of the device.
@@ -166,13 +176,15 @@ class cuda {
     if (m == 0 || n == 0) return;
     const device_scope scope(ordinal());
     if (k == 0 && beta == 0) {
-      check_status(cudaMemset2DAsync(c, std::size_t(ldc) * sizeof(float), 0, std::size_t(n) * sizeof(float), std::size_t(m), stream()),
-            "cudaMemset2DAsync", ordinal());
+      check_status(cudaMemset2DAsync(c, std::size_t(ldc) * sizeof(float), 0, std::size_t(n) * sizeof(float),
+                                     std::size_t(m), stream()),
+                   "cudaMemset2DAsync", ordinal());
     } else if (k > 0) {
       const float one = 1;
-      check_status(cublasSgemm(state_->blas, transpose_b ? CUBLAS_OP_T : CUBLAS_OP_N, transpose_a ? CUBLAS_OP_T : CUBLAS_OP_N, n, m, k,
-                        &one, b, int(ldb), a, int(lda), &beta, c, int(ldc)),
-            "cublasSgemm", ordinal());
+      check_status(
+          cublasSgemm(state_->blas, transpose_b ? CUBLAS_OP_T : CUBLAS_OP_N, transpose_a ? CUBLAS_OP_T : CUBLAS_OP_N, n,
+                      m, k, &one, b, int(ldb), a, int(lda), &beta, c, int(ldc)),
+          "cublasSgemm", ordinal());
     }
   }
 
@@ -201,12 +213,15 @@ class cuda {
     if (!masked.data && !bias) return;
     const device_scope scope(ordinal());
     const std::int64_t count = row_count(y), most = 256, wanted = (count + 8 * tile_rows - 1) / (8 * tile_rows);
-    const int channels = y.extents.channels, columns = padded_channels(channels), parts = int(wanted < most ? wanted : most);
+    const int channels = y.extents.channels, columns = padded_channels(channels),
+              parts = int(wanted < most ? wanted : most);
     const dim3 block(tile_columns, tile_rows);
     const auto tiles = unsigned((columns + tile_columns - 1) / tile_columns);
-    auto* partial = bias ? static_cast<float*>(state_->sums(std::size_t(most) * std::size_t(columns) * sizeof(float))) : nullptr;
+    auto* partial =
+        bias ? static_cast<float*>(state_->sums(std::size_t(most) * std::size_t(columns) * sizeof(float))) : nullptr;
     if (parts > 0) {
-      mask_and_sum<Activation><<<dim3(tiles, unsigned(parts)), block, 0, stream()>>>(readable(y), dy, masked, count, channels, columns, partial);
+      mask_and_sum<Activation><<<dim3(tiles, unsigned(parts)), block, 0, stream()>>>(readable(y), dy, masked, count,
+                                                                                     channels, columns, partial);
       check_status(cudaGetLastError(), "mask_and_sum", ordinal());
     }
     if (!bias) return;
@@ -227,12 +242,14 @@ class cuda {
   static rows writable(tensor_view<float> v) { return {v.data, v.strides.pixel}; }
   static const_rows readable(tensor_view<const float> v) { return {v.data, v.strides.pixel}; }
   static std::int64_t row_count(tensor_view<const float> v) { return std::int64_t{v.samples} * v.extents.pixels(); }
-  static std::int64_t quads(tensor_view<const float> v) { return row_count(v) * (padded_channels(v.extents.channels) / quad); }
+  static std::int64_t quads(tensor_view<const float> v) {
+    return row_count(v) * (padded_channels(v.extents.channels) / quad);
+  }
   static bool packed(tensor_view<const float> v) { return v.strides.pixel == padded_channels(v.extents.channels); }
   static quad_indices indices(shape s, bool flat) { return {std::uint32_t(padded_channels(s.channels) / quad), flat}; }
 
-  // Memory whose contents last until the next op: at least `bytes`, from the largest request so far. One that needs more
-  // allocates, which an op does not do if its constructor asked for as much.
+  // Memory whose contents last until the next op: at least `bytes`, from the largest request so far. One that needs
+  // more allocates, which an op does not do if its constructor asked for as much.
   void* scratch(std::size_t bytes) { return state_->scratch(bytes); }
 
   // Made when the first convolution asks for it.
@@ -262,10 +279,12 @@ class cuda {
       if (status != cudaSuccess || n == 0) {
         cudaGetLastError();
         throw usage_error(std::string("cuda: this machine has no NVIDIA device that can be used (") +
-                          (status != cudaSuccess ? cudaGetErrorString(status) : "none found") + "); fc::cpu needs none");
+                          (status != cudaSuccess ? cudaGetErrorString(status) : "none found") +
+                          "); fc::cpu needs none");
       }
       if (device < 0 || device >= n)
-        throw usage_error("cuda: there is no device " + std::to_string(device) + ", this machine has " + std::to_string(n));
+        throw usage_error("cuda: there is no device " + std::to_string(device) + ", this machine has " +
+                          std::to_string(n));
       try {
         open();
       } catch (...) {
@@ -286,7 +305,7 @@ class cuda {
       check_status(cublasCreate(&blas), "cublasCreate", ordinal);
       check_status(cublasSetStream(blas, stream), "cublasSetStream", ordinal);
       check_status(cublasSetMathMode(blas, math == cuda_math::tf32 ? CUBLAS_TF32_TENSOR_OP_MATH : CUBLAS_DEFAULT_MATH),
-            "cublasSetMathMode", ordinal);
+                   "cublasSetMathMode", ordinal);
       // cuBLAS repeats its results only where its workspace does not change; 32 MiB is what it takes on Hopper.
       blas_space = device_memory<char>(std::size_t{32} << 20, ordinal, stream);
       check_status(cublasSetWorkspace(blas, blas_space.data(), blas_space.bytes()), "cublasSetWorkspace", ordinal);

@@ -5,9 +5,10 @@
 
 namespace firecaffe {
 
-// What the device does to values, as functors of one index. A value on the device is a matrix: a row for each pixel of each
-// sample, a column for each channel, `pitch` elements from row to row. Rows start at multiples of 16 bytes and are padded to
-// whole quads of channels, so that a thread moves 16 bytes. Sizes are run-time values: nothing here is made per layer.
+// What the device does to values, as functors of one index. A value on the device is a matrix: a row for each pixel of
+// each sample, a column for each channel, `pitch` elements from row to row. Rows start at multiples of 16 bytes and are
+// padded to whole quads of channels, so that a thread moves 16 bytes. Sizes are run-time values: nothing here is made
+// per layer.
 
 constexpr int quad = 4;
 constexpr int padded_channels(int channels) { return (channels + quad - 1) / quad * quad; }
@@ -166,7 +167,8 @@ struct from_canonical {
   __device__ void operator()(std::uint32_t i) const {
     const std::int64_t row = i / columns, sample = row / pixels, pixel = row % pixels;
     const int c = int(i % columns);
-    to.data[row * to.pitch + c] = c < channels ? static_cast<float>(from[(sample * channels + c) * pixels + pixel]) : 0.0f;
+    to.data[row * to.pitch + c] =
+        c < channels ? static_cast<float>(from[(sample * channels + c) * pixels + pixel]) : 0.0f;
   }
 };
 

@@ -18,7 +18,8 @@ class device_memory {
     const device_scope scope(device);
     void* p = nullptr;
     const cudaError_t status = cudaMalloc(&p, bytes());
-    if (status != cudaSuccess) check_status(status, ("cudaMalloc of " + std::to_string(bytes()) + " bytes").c_str(), device);
+    if (status != cudaSuccess)
+      check_status(status, ("cudaMalloc of " + std::to_string(bytes()) + " bytes").c_str(), device);
     data_.reset(static_cast<T*>(p));
     check_status(cudaMemsetAsync(p, 0, bytes(), stream), "cudaMemsetAsync", device);
   }
@@ -34,8 +35,8 @@ class device_memory {
   std::size_t size_ = 0;
 };
 
-// Host memory on its way to a device: two page-locked pieces, one being filled while the other is sent. What is passed to
-// `send` may be changed or freed as soon as it returns. The pieces are allocated when first used.
+// Host memory on its way to a device: two page-locked pieces, one being filled while the other is sent. What is passed
+// to `send` may be changed or freed as soon as it returns. The pieces are allocated when first used.
 class staging {
  public:
   staging() = default;
@@ -71,8 +72,8 @@ inline void staging::send(void* to, const void* from, std::size_t bytes, int dev
       check_status(cudaEventSynchronize(p.sent), "cudaEventSynchronize", device);
     const std::size_t n = bytes - done < piece_bytes ? bytes - done : piece_bytes;
     std::memcpy(p.data, static_cast<const char*>(from) + done, n);
-    check_status(cudaMemcpyAsync(static_cast<char*>(to) + done, p.data, n, cudaMemcpyHostToDevice, stream), "cudaMemcpyAsync to the device",
-          device);
+    check_status(cudaMemcpyAsync(static_cast<char*>(to) + done, p.data, n, cudaMemcpyHostToDevice, stream),
+                 "cudaMemcpyAsync to the device", device);
     check_status(cudaEventRecord(p.sent, stream), "cudaEventRecord", device);
     done += n;
   }

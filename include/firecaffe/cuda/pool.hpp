@@ -5,9 +5,9 @@
 
 namespace firecaffe {
 
-// Pooling by our own functors: cuDNN's means divide otherwise where a window hangs over the padded input, and its maximum
-// gives tied gradients to another element than Caffe does. A thread has four channels of one pixel. Going back it gathers
-// from the windows that its pixel is in, in their order: no atomics, nothing cleared first.
+// Pooling by our own functors: cuDNN's means divide otherwise where a window hangs over the padded input, and its
+// maximum gives tied gradients to another element than Caffe does. A thread has four channels of one pixel. Going back
+// it gathers from the windows that its pixel is in, in their order: no atomics, nothing cleared first.
 struct pool_geometry {
   int in_height, in_width, out_height, out_width;
   window slide;
@@ -32,10 +32,18 @@ struct pool_geometry {
     return {beyond < 0 ? 0 : beyond / stride + 1, last < windows ? last : windows};
   }
 
-  __device__ range inside_rows(int o) const { return inside(o, slide.kernel_h, slide.stride_h, slide.pad_h, in_height); }
-  __device__ range inside_columns(int o) const { return inside(o, slide.kernel_w, slide.stride_w, slide.pad_w, in_width); }
-  __device__ range windows_down(int i) const { return windows(i, slide.kernel_h, slide.stride_h, slide.pad_h, out_height); }
-  __device__ range windows_across(int i) const { return windows(i, slide.kernel_w, slide.stride_w, slide.pad_w, out_width); }
+  __device__ range inside_rows(int o) const {
+    return inside(o, slide.kernel_h, slide.stride_h, slide.pad_h, in_height);
+  }
+  __device__ range inside_columns(int o) const {
+    return inside(o, slide.kernel_w, slide.stride_w, slide.pad_w, in_width);
+  }
+  __device__ range windows_down(int i) const {
+    return windows(i, slide.kernel_h, slide.stride_h, slide.pad_h, out_height);
+  }
+  __device__ range windows_across(int i) const {
+    return windows(i, slide.kernel_w, slide.stride_w, slide.pad_w, out_width);
+  }
   __device__ float share(int h, int w) const {
     return 1.0f / float(divisor(h, slide.kernel_h, slide.stride_h, slide.pad_h, in_height) *
                         divisor(w, slide.kernel_w, slide.stride_w, slide.pad_w, in_width));
@@ -157,8 +165,9 @@ struct avg_pool_backward {
 // The geometry of a pooling layer as its functors take it.
 template <class Layer, place In, place Out>
 struct cuda_pool {
-  static constexpr pool_geometry geometry{In.extents.height,  In.extents.width,         Out.extents.height, Out.extents.width,
-                                          Layer::slide(In.extents), std::uint32_t(padded_channels(In.extents.channels) / quad)};
+  static constexpr pool_geometry geometry{
+      In.extents.height, In.extents.width,         Out.extents.height,
+      Out.extents.width, Layer::slide(In.extents), std::uint32_t(padded_channels(In.extents.channels) / quad)};
   static constexpr no_parameters<weight_layout> storage() { return {}; }
   cuda_pool(cuda&, int) {}
 };
@@ -168,11 +177,13 @@ struct implementation<cuda, max_pool<Options...>, In, Out> : cuda_pool<max_pool<
   using base = cuda_pool<max_pool<Options...>, In, Out>;
   using base::base;
 
-  void forward(cuda& device, tensor_view<const float> x, tensor_view<float> y, no_parameters<const float*>, const pass&) {
+  void forward(cuda& device, tensor_view<const float> x, tensor_view<float> y, no_parameters<const float*>,
+               const pass&) {
     device.launch(device.quads(y), max_pool_forward{base::geometry, device.readable(x), device.writable(y)});
   }
   void backward(cuda& device, tensor_view<const float> x, tensor_view<const float> y, tensor_view<float> dy,
-                tensor_view<float> dx, no_parameters<const float*>, no_parameters<float*>, accumulation adds, const pass&) {
+                tensor_view<float> dx, no_parameters<const float*>, no_parameters<float*>, accumulation adds,
+                const pass&) {
     if (!dx) return;
     device.launch(device.quads(dx), max_pool_backward{base::geometry, device.readable(x), device.readable(y),
                                                       device.readable(dy), device.writable(dx), adds.input});
@@ -184,13 +195,16 @@ struct implementation<cuda, avg_pool<Options...>, In, Out> : cuda_pool<avg_pool<
   using base = cuda_pool<avg_pool<Options...>, In, Out>;
   using base::base;
 
-  void forward(cuda& device, tensor_view<const float> x, tensor_view<float> y, no_parameters<const float*>, const pass&) {
+  void forward(cuda& device, tensor_view<const float> x, tensor_view<float> y, no_parameters<const float*>,
+               const pass&) {
     device.launch(device.quads(y), avg_pool_forward{base::geometry, device.readable(x), device.writable(y)});
   }
   void backward(cuda& device, tensor_view<const float>, tensor_view<const float>, tensor_view<float> dy,
-                tensor_view<float> dx, no_parameters<const float*>, no_parameters<float*>, accumulation adds, const pass&) {
+                tensor_view<float> dx, no_parameters<const float*>, no_parameters<float*>, accumulation adds,
+                const pass&) {
     if (!dx) return;
-    device.launch(device.quads(dx), avg_pool_backward{base::geometry, device.readable(dy), device.writable(dx), adds.input});
+    device.launch(device.quads(dx),
+                  avg_pool_backward{base::geometry, device.readable(dy), device.writable(dx), adds.input});
   }
 };
 
