@@ -199,10 +199,14 @@ class model {
     return out;
   }
 
-  template <int I>
-  void forward_op(pass now) {
-    constexpr planned_op o = the_plan.ops[I];
+  static constexpr pass pass_of(const op& o, pass now) {
     if (o.leaf >= 0) now.part = std::uint32_t(o.leaf);
+    return now;
+  }
+
+  template <int I>
+  void forward_op(const pass& whole) {
+    constexpr planned_op o = the_plan.ops[I];
     if constexpr (o.kind == op_kind::concat) {
       int channel = 0;
       for (int k = 0; k < o.operands; ++k) {
@@ -218,17 +222,16 @@ class model {
         device_.transform(y, add_values{}, k == 1 ? first : constant(y), constant(view(the_plan.operand(o, k))));
     } else if constexpr (o.kind == op_kind::transform) {
       slot<I>& s = ops_;
-      s.run.forward(device_, constant(view(o.input)), view(o.output), parameters_at<I, const T>(parameters_.data()), now);
-    } else if (o.kind == op_kind::loss || !now.training) {
+      s.run.forward(device_, constant(view(o.input)), view(o.output), parameters_at<I, const T>(parameters_.data()), pass_of(o, whole));
+    } else if (o.kind == op_kind::loss || !whole.training) {
       slot<I>& s = ops_;
-      s.run.forward(device_, constant(view(o.input)), target(), results_.data() + I, now);
+      s.run.forward(device_, constant(view(o.input)), target(), results_.data() + I, pass_of(o, whole));
     }
   }
 
   template <int I>
-  void backward_op(double scale, pass now, bool add) {
+  void backward_op(double scale, const pass& whole, bool add) {
     constexpr planned_op o = the_plan.ops[I];
-    if (o.leaf >= 0) now.part = std::uint32_t(o.leaf);
     if constexpr (!o.backward) {
       return;
     } else if constexpr (o.kind == op_kind::concat || o.kind == op_kind::sum) {
@@ -251,6 +254,7 @@ class model {
     } else {
       constexpr accumulation planned{the_plan.accumulates(I, o.input), false};
       const accumulation adds{planned.input, add};
+      const pass now = pass_of(o, whole);
       slot<I>& s = ops_;
       if constexpr (o.kind == op_kind::loss)
         s.run.backward(device_, constant(view(o.input)), target(), gradient_view(o.input), scale * o.loss_weight, adds, now);

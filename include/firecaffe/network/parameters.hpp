@@ -11,7 +11,7 @@ namespace firecaffe {
 
 template <class Net, class Device, plan_options Options, int Op>
 struct op_types {
-  static constexpr const planned_op& here = plan<Net, Device, Options>.ops[Op];
+  static constexpr planned_op here = plan<Net, Device, Options>.ops[Op];  // a copy: nvcc takes no reference here
   static constexpr place in = place_of<Net, Device, Options>(here.input);
   static constexpr place out = place_of<Net, Device, Options>(here.output < 0 ? here.input : here.output);
 
@@ -84,24 +84,24 @@ struct parameter_plan {
 template <class Net, class Device, plan_options Options = plan_options{}>
 constexpr parameter_plan<Net, Device, Options> parameters_of{};
 
+template <class Net, int Op>
+constexpr std::int64_t op_parameter_count() {
+  constexpr op o = graph_of<Net>.ops[Op];
+  std::int64_t n = 0;
+  if constexpr (o.kind == op_kind::transform && o.leaf >= 0) {
+    using L = leaf_of<Net, o.leaf>;
+    const auto described = L::describe(graph_of<Net>.values[o.input]);
+    for_each_parameter<typename L::template parameters<parameter>>(
+        [&](auto i) { n += boost::pfr::get<i>(described).elements(); });
+  }
+  return n;
+}
+
 // Learnable parameters as published: independent of any device, padding not counted.
 template <class Net>
-constexpr std::int64_t parameter_count = [] {
-  std::int64_t n = 0;
-  constexpr auto& g = graph_of<Net>;
-  auto count = [&]<int Op>(std::integral_constant<int, Op>) {
-    if constexpr (g.ops[Op].leaf >= 0 && g.ops[Op].kind == op_kind::transform) {
-      using L = leaf_of<Net, g.ops[Op].leaf>;
-      const auto described = L::describe(g.values[g.ops[Op].input]);
-      for_each_parameter<typename L::template parameters<parameter>>(
-          [&](auto i) { n += boost::pfr::get<i>(described).elements(); });
-    }
-  };
-  [&]<int... I>(std::integer_sequence<int, I...>) {
-    (count(std::integral_constant<int, I>{}), ...);
-  }(std::make_integer_sequence<int, g.op_count>{});
-  return n;
-}();
+constexpr std::int64_t parameter_count = []<int... I>(std::integer_sequence<int, I...>) {
+  return (std::int64_t{0} + ... + op_parameter_count<Net, I>());
+}(std::make_integer_sequence<int, graph_of<Net>.op_count>{});
 
 template <class Net, int Op>
 constexpr std::int64_t op_flops() {
