@@ -1,9 +1,9 @@
 #pragma once
 
-#include <boost/pfr/core.hpp>
 #include <cstdint>
 #include <utility>
 
+#include "fields.hpp"
 #include "layer.hpp"
 #include "random.hpp"
 #include "tensor_view.hpp"
@@ -66,22 +66,14 @@ struct target_view {
 //   backward(Device&, x, target, dx, scale, adds, pass)        dx (+)= scale * d(sum)/dx
 // and a metric only forward, with the count of correct samples.
 
-// Calls f(integral_constant<0>), ... for every member of an aggregate of parameters.
-template <class Parameters, class F>
-constexpr void for_each_parameter(F f) {
-  [&]<std::size_t... I>(std::index_sequence<I...>) {
-    (f(std::integral_constant<std::size_t, I>{}), ...);
-  }(std::make_index_sequence<boost::pfr::tuple_size_v<Parameters>>{});
-}
-
 // Parameters stored in canonical order: what most implementations use.
 template <class Layer>
 constexpr auto canonical_storage(shape in) {
   const auto described = Layer::describe(in);
   typename Layer::template parameters<weight_layout> out{};
-  for_each_parameter<decltype(out)>([&](auto i) {
-    const parameter p = boost::pfr::get<i>(described);
-    boost::pfr::get<i>(out) = canonical_layout(p.outputs, p.inputs, p.taps);
+  for_each_field<decltype(out)>([&](auto i) {
+    const parameter p = field<i>(described);
+    field<i>(out) = canonical_layout(p.outputs, p.inputs, p.taps);
   });
   return out;
 }

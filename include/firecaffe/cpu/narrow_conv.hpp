@@ -1,5 +1,6 @@
 #pragma once
 
+#include "../layers/pointwise.hpp"
 #include "device.hpp"
 #include "vector.hpp"
 

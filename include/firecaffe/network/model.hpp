@@ -194,8 +194,8 @@ class model {
       while (k < the_parameters.count && the_parameters.list[k].op != I) ++k;
       return k;
     }();
-    for_each_parameter<decltype(out)>(
-        [&](auto f) { boost::pfr::get<f>(out) = base + the_parameters.list[first + int(f)].offset; });
+    for_each_field<decltype(out)>(
+        [&](auto f) { field<f>(out) = base + the_parameters.list[first + int(f)].offset; });
     return out;
   }
 

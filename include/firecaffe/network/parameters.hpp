@@ -69,12 +69,12 @@ struct parameter_plan {
     if constexpr (types::here.leaf >= 0 && types::here.kind == op_kind::transform) {
       using L = typename types::layer_type;
       using fields = typename L::template parameters<parameter>;
-      if constexpr (boost::pfr::tuple_size_v<fields> > 0) {
+      if constexpr (field_count<fields> > 0) {
         constexpr fields described = L::describe(types::in.extents);
         constexpr auto stored = implementation_of<Net, Device, Options, Op>::storage();
-        for_each_parameter<fields>([&](auto i) {
-          list[count++] = {Op, int(i), L::name, boost::pfr::get<i>(described), boost::pfr::get<i>(stored), elements};
-          elements += round_up(boost::pfr::get<i>(stored).extent, Device::alignment);
+        for_each_field<fields>([&](auto i) {
+          list[count++] = {Op, int(i), L::name, field<i>(described), field<i>(stored), elements};
+          elements += round_up(field<i>(stored).extent, Device::alignment);
         });
       }
     }
@@ -91,8 +91,8 @@ constexpr std::int64_t op_parameter_count() {
   if constexpr (o.kind == op_kind::transform && o.leaf >= 0) {
     using L = leaf_of<Net, o.leaf>;
     const auto described = L::describe(graph_of<Net>.values[o.input]);
-    for_each_parameter<typename L::template parameters<parameter>>(
-        [&](auto i) { n += boost::pfr::get<i>(described).elements(); });
+    for_each_field<typename L::template parameters<parameter>>(
+        [&](auto i) { n += field<i>(described).elements(); });
   }
   return n;
 }

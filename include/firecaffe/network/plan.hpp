@@ -79,7 +79,7 @@ class planner {
   static constexpr leaf_traits traits_of() {
     leaf_traits t;
     t.needs_input = Leaf::backward_needs_input, t.needs_output = Leaf::backward_needs_output, t.in_place = Leaf::in_place;
-    t.parameters = boost::pfr::tuple_size_v<typename Leaf::template parameters<int>> > 0;
+    t.parameters = field_count<typename Leaf::template parameters<int>> > 0;
     t.whole_samples = requires { Leaf::needs_whole_samples; };
     return t;
   }

@@ -1,6 +1,5 @@
 #pragma once
 
-#include <boost/pfr/core.hpp>
 #include <cstdint>
 #include <string>
 
@@ -29,7 +28,7 @@ std::string fingerprint(const Solver& solver, int batch, int iter_size, std::uin
   std::string out = std::string(type_name<Net>()) + ", " + std::to_string(parameter_count<Net>) + " parameters (" +
                     std::to_string(p.elements) + " stored by " + Device::name + ", layouts " + std::to_string(hash_of(layouts) % 100000) +
                     "), " + Solver::name;
-  boost::pfr::for_each_field(solver, [&](const auto& setting) { out += ' ' + std::to_string(setting); });
+  for_each_field<Solver>([&](auto i) { out += ' ' + std::to_string(field<i>(solver)); });
   return out + ", batch " + std::to_string(batch) + " x " + std::to_string(iter_size) + ", seed " + std::to_string(seed);
 }
 
