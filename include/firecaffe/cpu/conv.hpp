@@ -26,26 +26,28 @@ constexpr bool runs_narrow(place in, place out) {
          in.extents.channels * taps * out.extents.channels <= 64 * 1024;
 }
 
+// For one channel block of one sample: dy *= slope(y), and total += the sum of dy over the pixels.
+template <class Activation, place Out>
+void mask_and_sum(const float* y, float* dy, float* total) {
+  constexpr int lanes = Out.strides.block;
+  for (int p = 0; p < Out.extents.pixels(); ++p)
+    for (int l = 0; l < lanes; ++l) {
+      if constexpr (!std::is_same_v<Activation, identity>) dy[p * lanes + l] *= Activation::slope(y[p * lanes + l]);
+      total[l] += dy[p * lanes + l];
+    }
+}
+
 // dy *= slope(y), then bias (+)= the sum of dy over samples and pixels. Threads share blocks, so that the order is fixed.
 template <int Block, class Activation, place Out>
 void conv_bias_backward(int threads, tensor_view<const float> y, tensor_view<float> dy, float* bias, bool add) {
   constexpr int lanes = Out.strides.block, blocks = (Out.extents.channels + lanes - 1) / lanes;
-  constexpr int pixels = Out.extents.pixels();
-  constexpr bool masks = !std::is_same_v<Activation, identity>;
-  if (!masks && !bias) return;
+  if (std::is_same_v<Activation, identity> && !bias) return;
 #pragma omp parallel for num_threads(threads) if (threads > 1)
   for (int b = 0; b < blocks; ++b) {
     float total[lanes] = {};
     for (int n = 0; n < dy.samples; ++n) {
       const std::ptrdiff_t at = n * Out.strides.sample + b * Out.strides.outer;
-      for (int p = 0; p < pixels; ++p) {
-        float* d = dy.data + at + p * lanes;
-        const float* v = y.data + at + p * lanes;
-        for (int l = 0; l < lanes; ++l) {
-          if (masks) d[l] *= Activation::slope(v[l]);
-          total[l] += d[l];
-        }
-      }
+      mask_and_sum<Activation, Out>(y.data + at, dy.data + at, total);
     }
     if (!bias) continue;
     for (int l = 0; l < lanes && b * lanes + l < Out.extents.channels; ++l)
@@ -108,7 +110,7 @@ struct cpu_narrow_conv {
 
   cpu_narrow_conv(basic_cpu<Block>& device, int)
       : transposed_(std::size_t(kernels::taps) * kernels::outputs * kernels::padded_inputs),
-        partial_(device.threads() > 1 ? kernels::weight_elements * std::size_t(device.threads()) : 0),
+        partial_(share * std::size_t(device.threads())),
         blocks_(blocked_input * std::size_t(device.threads())) {}
 
   void forward(basic_cpu<Block>& device, tensor_view<const float> x, tensor_view<float> y, parameters<const float*> p,
@@ -125,36 +127,43 @@ struct cpu_narrow_conv {
                 tensor_view<float> dx, parameters<const float*> p, parameters<float*> gradients, accumulation adds,
                 const pass&) {
     const int threads = device.threads();
-    float* bias = nullptr;
-    if constexpr (has_bias) bias = gradients.bias;
-    conv_bias_backward<Block, Activation, Out>(threads, y, dy, bias, adds.parameters);
     if (!adds.parameters) std::memset(gradients.weight, 0, kernels::weight_elements * sizeof(float));
-    // Each thread sums its share of the samples; the shares are added in order, so that a run repeats to the bit.
+    if (dx) kernels::transpose(p.weight, transposed_.data());
+    // A sample goes through all three passes while it is in the cache. Each thread sums its share of the samples; the
+    // shares are added in order, so that a run repeats to the bit.
 #pragma omp parallel for num_threads(threads) if (threads > 1) schedule(static, 1)
     for (int t = 0; t < threads; ++t) {
-      float* sum = t == 0 ? gradients.weight : partial_.data() + t * kernels::weight_elements;
-      if (t > 0) std::memset(sum, 0, kernels::weight_elements * sizeof(float));
-      for (int n = x.samples * t / threads; n < x.samples * (t + 1) / threads; ++n)
-        kernels::backward_weight(x.data + n * In.strides.sample, dy.data + n * Out.strides.sample, sum);
-    }
-    for (int t = 1; t < threads; ++t)
-      for (std::size_t i = 0; i < kernels::weight_elements; ++i)
-        gradients.weight[i] += partial_.data()[t * kernels::weight_elements + i];
-    if (!dx) return;
-    kernels::transpose(p.weight, transposed_.data());
-#pragma omp parallel for num_threads(threads) if (threads > 1) schedule(static, 1)
-    for (int t = 0; t < threads; ++t)
+      float* bias = partial_.data() + t * share;
+      float* weight = t == 0 ? gradients.weight : bias + kernels::padded_outputs;
+      std::memset(bias, 0, sizeof(float) * (t == 0 ? std::size_t{kernels::padded_outputs} : share));
       for (int n = x.samples * t / threads; n < x.samples * (t + 1) / threads; ++n) {
-        const float* from = dy.data + n * Out.strides.sample;
+        const float* out = y.data + n * Out.strides.sample;
+        float* from = dy.data + n * Out.strides.sample;
+        for (int b = 0; b < kernels::out_blocks; ++b)
+          mask_and_sum<Activation, Out>(out + b * Out.strides.outer, from + b * Out.strides.outer, bias + b * Block);
+        kernels::backward_weight(x.data + n * In.strides.sample, from, weight);
+        if (!dx) continue;
         float* to = dx.data + n * In.strides.sample;
         if constexpr (In.strides.block == Block)
           kernels::backward_input(to, from, transposed_.data(), adds.input);
         else
           unblocked_input(to, from, blocks_.data() + t * blocked_input, adds.input);
       }
+    }
+    for (int t = 1; t < threads; ++t)
+      for (std::size_t i = 0; i < kernels::weight_elements; ++i)
+        gradients.weight[i] += partial_.data()[t * share + kernels::padded_outputs + i];
+    if constexpr (has_bias)
+      for (int o = 0; o < kernels::outputs; ++o) {
+        float total = adds.parameters ? gradients.bias[o] : 0.0f;
+        for (int t = 0; t < threads; ++t) total += partial_.data()[t * share + o];
+        gradients.bias[o] = total;
+      }
   }
 
  private:
+  static constexpr std::size_t share = kernels::padded_outputs + kernels::weight_elements;  // of a thread
+
   // Up to four channels lie as (C, H, W); the kernel makes whole blocks.
   static constexpr std::size_t blocked_input =
       In.strides.block == Block ? 0 : std::size_t{kernels::padded_inputs} * In.extents.pixels();
