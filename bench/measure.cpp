@@ -1,5 +1,5 @@
-// measure COMMAND...: runs it and prints {"seconds": S, "peak_rss_bytes": B}: the wall time, and the resident memory of its
-// largest process. Ends with the command's own status. Its standard output goes to stderr.
+// measure COMMAND...: runs it and prints {"seconds": S, "peak_rss_bytes": B}: the wall time, and the resident memory of
+// its largest process. Ends with the command's own status. Its standard output goes to stderr.
 #include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>

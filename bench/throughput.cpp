@@ -7,12 +7,11 @@
 #include <algorithm>
 #include <cstdio>
 #include <cstdlib>
-#include <string>
-#include <vector>
-
 #include <firecaffe/cpu.hpp>
 #include <firecaffe/mpi.hpp>
 #include <firecaffe/zoo/lenet.hpp>
+#include <string>
+#include <vector>
 
 namespace fc = firecaffe;
 
@@ -38,12 +37,24 @@ arguments parse(int argc, char** argv) {
                             {"seconds", 1, nullptr, 's'}, {"rounds", 1, nullptr, 'r'}, {"help", 0, nullptr, 'h'},
                             {nullptr, 0, nullptr, 0}};
   for (int c; (c = getopt_long(argc, argv, "h", options, nullptr)) != -1;) switch (c) {
-      case 'n': a.net = optarg; break;
-      case 'b': a.batch = std::stoi(optarg); break;
-      case 't': a.threads = std::stoi(optarg); break;
-      case 's': a.seconds = std::stod(optarg); break;
-      case 'r': a.rounds = std::max(1, std::stoi(optarg)); break;
-      default: std::fputs(usage, c == 'h' ? stdout : stderr); std::exit(c == 'h' ? 0 : 2);
+      case 'n':
+        a.net = optarg;
+        break;
+      case 'b':
+        a.batch = std::stoi(optarg);
+        break;
+      case 't':
+        a.threads = std::stoi(optarg);
+        break;
+      case 's':
+        a.seconds = std::stod(optarg);
+        break;
+      case 'r':
+        a.rounds = std::max(1, std::stoi(optarg));
+        break;
+      default:
+        std::fputs(usage, c == 'h' ? stdout : stderr);
+        std::exit(c == 'h' ? 0 : 2);
     }
   return a;
 }
@@ -51,10 +62,11 @@ arguments parse(int argc, char** argv) {
 template <class Net>
 void measure(const arguments& a, fc::mpi::session& session) {
   using trainer_type = fc::trainer<Net, fc::sgd, fc::tree<fc::mpi::transport>, fc::cpu>;
-  trainer_type trainer{session.world(), {.batch = a.batch,
-                                         .solver = {.momentum = 0.9f, .weight_decay = 5e-4f},
-                                         .learning_rate = fc::lr::fixed{0.01f},
-                                         .threads = a.threads}};
+  trainer_type trainer{session.world(),
+                       {.batch = a.batch,
+                        .solver = {.momentum = 0.9f, .weight_decay = 5e-4f},
+                        .learning_rate = fc::lr::fixed{0.01f},
+                        .threads = a.threads}};
   auto& comm = trainer.communicator();
   const fc::shape in = trainer_type::model_type::the_plan.values[0].extents;
   const int first = a.batch * comm.rank() / comm.size(), mine = a.batch * (comm.rank() + 1) / comm.size() - first;
@@ -92,7 +104,8 @@ void measure(const arguments& a, fc::mpi::session& session) {
   comm.sum(peak);
   if (comm.rank() != 0) return;
   std::printf(
-      "{\"benchmark\": \"throughput\", \"net\": \"%s\", \"device\": \"%s\", \"batch\": %d, \"threads\": %d, \"ranks\": %d, "
+      "{\"benchmark\": \"throughput\", \"net\": \"%s\", \"device\": \"%s\", \"batch\": %d, \"threads\": %d, \"ranks\": "
+      "%d, "
       "\"images_per_second\": %.1f, \"images_per_second_min\": %.1f, \"images_per_second_max\": %.1f, "
       "\"seconds_per_step\": %.6g, \"seconds_per_step_min\": %.6g, \"seconds_per_step_max\": %.6g, "
       "\"rounds\": %d, \"steps_per_round\": %d, \"waited_for_gradients\": %.4f, \"planned_bytes\": %zu, "
@@ -102,8 +115,8 @@ void measure(const arguments& a, fc::mpi::session& session) {
       fc::memory_plan<Net, fc::cpu>::bytes(trainer.network().capacity()), peak[0]);
   std::fflush(stdout);
   std::fprintf(stderr, "%-10s %-5s batch %4d  %d rank(s) x %d thread(s)  %9.1f images/s [%.1f .. %.1f]  %.1f MiB\n",
-               a.net.c_str(), fc::cpu::name, a.batch, comm.size(), a.threads, a.batch / median, a.batch / seconds.back(),
-               a.batch / seconds.front(), peak[0] / (1 << 20));
+               a.net.c_str(), fc::cpu::name, a.batch, comm.size(), a.threads, a.batch / median,
+               a.batch / seconds.back(), a.batch / seconds.front(), peak[0] / (1 << 20));
 }
 
 int main(int argc, char** argv) try {

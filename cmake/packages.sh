@@ -123,7 +123,7 @@ configure() {  # configure OPTION...: shows our own status lines
 }
 
 build() {  # build TARGET...: one line that moves on a terminal, one line every ten per cent elsewhere; all of it in a file
-  local log=$build_dir/build.log target jobs line percent shown=-1 failed=0; jobs=$(job_count)
+  local log=$build_dir/build.log target jobs line percent shown=-1 failed=lost; jobs=$(job_count)
   local targets=(); for target in "$@"; do targets+=(--target "$target"); done
   say "building $* ($jobs at a time)"
   : >"$log"

@@ -4,17 +4,16 @@
 
 #include <cstdio>
 #include <cstdlib>
-#include <string>
-
 #include <firecaffe/cpu.hpp>
 #include <firecaffe/mpi.hpp>
+#include <string>
 
 namespace fc = firecaffe;
 
-struct lenet : fc::network<fc::input<1, 28, 28>,                                                        //
-                           fc::conv<20, fc::kernel<5>>, fc::max_pool<fc::kernel<2>, fc::stride<2>>,     //
-                           fc::conv<50, fc::kernel<5>>, fc::max_pool<fc::kernel<2>, fc::stride<2>>,     //
-                           fc::dense<500>, fc::relu,                                                    //
+struct lenet : fc::network<fc::input<1, 28, 28>,                                                     //
+                           fc::conv<20, fc::kernel<5>>, fc::max_pool<fc::kernel<2>, fc::stride<2>>,  //
+                           fc::conv<50, fc::kernel<5>>, fc::max_pool<fc::kernel<2>, fc::stride<2>>,  //
+                           fc::dense<500>, fc::relu,                                                 //
                            fc::dense<10>, fc::accuracy<>, fc::softmax_loss> {};
 
 static_assert(fc::parameter_count<lenet> == 431'080);
@@ -45,15 +44,33 @@ arguments parse(int argc, char** argv) {
                             {"seed", 1, nullptr, 's'},     {"metrics", 1, nullptr, 'o'}, {"help", 0, nullptr, 'h'},
                             {nullptr, 0, nullptr, 0}};
   for (int c; (c = getopt_long(argc, argv, "h", options, nullptr)) != -1;) switch (c) {
-      case 'e': a.epochs = std::stoi(optarg); break;
-      case 'b': a.batch = std::stoi(optarg); break;
-      case 'r': a.rate = std::stof(optarg); break;
-      case 'm': a.momentum = std::stof(optarg); break;
-      case 'd': a.decay = std::stof(optarg); break;
-      case 't': a.threads = std::stoi(optarg); break;
-      case 's': a.seed = std::stoul(optarg); break;
-      case 'o': a.metrics = optarg; break;
-      default: std::fputs(usage, c == 'h' ? stdout : stderr); std::exit(c == 'h' ? 0 : 2);
+      case 'e':
+        a.epochs = std::stoi(optarg);
+        break;
+      case 'b':
+        a.batch = std::stoi(optarg);
+        break;
+      case 'r':
+        a.rate = std::stof(optarg);
+        break;
+      case 'm':
+        a.momentum = std::stof(optarg);
+        break;
+      case 'd':
+        a.decay = std::stof(optarg);
+        break;
+      case 't':
+        a.threads = std::stoi(optarg);
+        break;
+      case 's':
+        a.seed = std::stoul(optarg);
+        break;
+      case 'o':
+        a.metrics = optarg;
+        break;
+      default:
+        std::fputs(usage, c == 'h' ? stdout : stderr);
+        std::exit(c == 'h' ? 0 : 2);
     }
   if (optind < argc) a.folder = argv[optind];
   return a;
@@ -65,15 +82,17 @@ void train(const arguments& a, fc::mpi::session& session) {
   const fc::data::idx test_set{a.folder + "/t10k-images-idx3-ubyte", a.folder + "/t10k-labels-idx1-ubyte", mnist};
 
   fc::trainer<lenet, fc::sgd, fc::tree<fc::mpi::transport>, fc::cpu> trainer{
-      session.world(), {.batch = a.batch,
-                        .solver = {.momentum = a.momentum, .weight_decay = a.decay},
-                        .learning_rate = fc::lr::inv{.base = a.rate, .gamma = 1e-4f, .power = 0.75f},
-                        .seed = a.seed,
-                        .threads = a.threads}};
+      session.world(),
+      {.batch = a.batch,
+       .solver = {.momentum = a.momentum, .weight_decay = a.decay},
+       .learning_rate = fc::lr::inv{.base = a.rate, .gamma = 1e-4f, .power = 0.75f},
+       .seed = a.seed,
+       .threads = a.threads}};
   const int rank = trainer.communicator().rank();
   if (rank == 0) {
-    std::printf("LeNet on %s: %zu training and %zu test images, %d rank(s) x %d thread(s), batch %d\n", a.folder.c_str(),
-                train_set.size(), test_set.size(), trainer.communicator().size(), trainer.network().device().threads(), a.batch);
+    std::printf("LeNet on %s: %zu training and %zu test images, %d rank(s) x %d thread(s), batch %d\n",
+                a.folder.c_str(), train_set.size(), test_set.size(), trainer.communicator().size(),
+                trainer.network().device().threads(), a.batch);
     std::fflush(stdout);
   }
 

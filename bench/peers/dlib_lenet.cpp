@@ -10,12 +10,13 @@
 #include <vector>
 
 using lenet = dlib::loss_multiclass_log<dlib::fc<
-    10, dlib::relu<dlib::fc<
-            500, dlib::max_pool<2, 2, 2, 2,
-                                dlib::con<50, 5, 5, 1, 1,
-                                          dlib::max_pool<2, 2, 2, 2,
-                                                         dlib::con<20, 5, 5, 1, 1,
-                                                                   dlib::input<dlib::matrix<unsigned char>>>>>>>>>>;
+    10,
+    dlib::relu<dlib::fc<
+        500, dlib::max_pool<
+                 2, 2, 2, 2,
+                 dlib::con<50, 5, 5, 1, 1,
+                           dlib::max_pool<2, 2, 2, 2,
+                                          dlib::con<20, 5, 5, 1, 1, dlib::input<dlib::matrix<unsigned char>>>>>>>>>>;
 
 int main(int argc, char** argv) try {
   if (argc < 2) return std::fprintf(stderr, "usage: dlib_lenet FOLDER [EPOCHS [BATCH]]\n"), 2;
@@ -46,9 +47,11 @@ int main(int argc, char** argv) try {
     const auto predicted = net(test_images);
     std::size_t right = 0;
     for (std::size_t i = 0; i < predicted.size(); ++i) right += predicted[i] == test_labels[i];
-    std::printf("{\"program\": \"dlib\", \"net\": \"lenet\", \"batch\": %zu, \"epoch\": %d, \"images_per_second\": %.1f, \"test_accuracy\": %.4f}\n",
-                batch, epoch + 1, static_cast<double>(seen) / seconds.count(),
-                static_cast<double>(right) / static_cast<double>(predicted.size()));
+    std::printf(
+        "{\"program\": \"dlib\", \"net\": \"lenet\", \"batch\": %zu, \"epoch\": %d, \"images_per_second\": %.1f, "
+        "\"test_accuracy\": %.4f}\n",
+        batch, epoch + 1, static_cast<double>(seen) / seconds.count(),
+        static_cast<double>(right) / static_cast<double>(predicted.size()));
   }
   return 0;
 } catch (const std::exception& e) {

@@ -1,8 +1,10 @@
 #pragma once
 
-// Training and inference on an NVIDIA device: needs the CUDA toolkit with cuBLAS, and cuDNN 9 (CMake target firecaffe::cuda).
+// Training and inference on an NVIDIA device: needs the CUDA toolkit with cuBLAS, and cuDNN 9 (CMake target
+// firecaffe::cuda).
 #if !defined(__CUDACC__)
-#error "firecaffe/cuda.hpp holds device code: compile this file with nvcc (name it .cu; -std=c++20 is the only flag it needs), or include firecaffe/cpu.hpp and train on the CPU"
+#error \
+    "firecaffe/cuda.hpp holds device code: compile this file with nvcc (name it .cu; -std=c++20 is the only flag it needs), or include firecaffe/cpu.hpp and train on the CPU"
 #else
 #include "cuda/conv.hpp"
 #include "cuda/device.hpp"

@@ -9,6 +9,6 @@
 
 namespace fc = firecaffe;
 
-struct net : fc::network<fc::input<3, 8, 8>, fc::tap<fc::ratio<1>, fc::dense<4>, fc::euclidean_loss>, fc::relu, fc::dense<5>,
-                         fc::euclidean_loss> {};
+struct net : fc::network<fc::input<3, 8, 8>, fc::tap<fc::ratio<1>, fc::dense<4>, fc::euclidean_loss>, fc::relu,
+                         fc::dense<5>, fc::euclidean_loss> {};
 static_assert(fc::parameter_count<net> > 0);

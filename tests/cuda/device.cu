@@ -1,5 +1,3 @@
-#include "firecaffe/cuda.hpp"
-
 #include <doctest/doctest.h>
 
 #include <cmath>
@@ -7,6 +5,8 @@
 #include <limits>
 #include <string>
 #include <vector>
+
+#include "firecaffe/cuda.hpp"
 
 namespace fc = firecaffe;
 using namespace firecaffe;
@@ -29,7 +29,8 @@ struct value {
   tensor_view<float> view;
 
   value(fc::cuda& d, int samples, shape s, int whole = 0, int first = 0)
-      : device(d), strides(fc::cuda::value_layout({whole > 0 ? whole : s.channels, s.height, s.width})),
+      : device(d),
+        strides(fc::cuda::value_layout({whole > 0 ? whole : s.channels, s.height, s.width})),
         memory(d.allocate<float>(std::size_t(samples) * std::size_t(strides.sample))),
         view{memory.data() + first, samples, s, strides} {
     const std::vector<float> poison(memory.size(), nan_value);
@@ -218,12 +219,14 @@ TEST_CASE("matrix products") {
       for (int inner : {k, 0})
         for (float beta : {0.0f, 1.0f}) {
           const int lda = (ta ? m : k) + 2, ldb = (tb ? k : n) + 1, ldc = n + 3;
-          const auto a = numbers(std::size_t(ta ? k : m) * std::size_t(lda), 8), b = numbers(std::size_t(tb ? n : k) * std::size_t(ldb), 9);
+          const auto a = numbers(std::size_t(ta ? k : m) * std::size_t(lda), 8),
+                     b = numbers(std::size_t(tb ? n : k) * std::size_t(ldb), 9);
           auto c = numbers(std::size_t(m) * std::size_t(ldc), 10);
           if (beta == 0)
             for (int i = 0; i < m; ++i)
               for (int j = 0; j < n; ++j) c[std::size_t(i * ldc + j)] = nan_value;
-          auto da = device.allocate<float>(a.size()), db = device.allocate<float>(b.size()), dc = device.allocate<float>(c.size());
+          auto da = device.allocate<float>(a.size()), db = device.allocate<float>(b.size()),
+               dc = device.allocate<float>(c.size());
           device.upload(da.data(), a.data(), a.size()), device.upload(db.data(), b.data(), b.size());
           device.upload(dc.data(), c.data(), c.size());
           device.gemm(ta, tb, m, n, inner, da.data(), lda, db.data(), ldb, beta, dc.data(), ldc);
@@ -236,7 +239,8 @@ TEST_CASE("matrix products") {
               if (j < n) {
                 wanted = beta == 0 ? 0 : wanted;
                 for (int l = 0; l < inner; ++l)
-                  wanted += double(a[std::size_t(ta ? l * lda + i : i * lda + l)]) * b[std::size_t(tb ? j * ldb + l : l * ldb + j)];
+                  wanted += double(a[std::size_t(ta ? l * lda + i : i * lda + l)]) *
+                            b[std::size_t(tb ? j * ldb + l : l * ldb + j)];
               }
               same = same && std::fabs(got[std::size_t(i * ldc + j)] - wanted) < 1e-5;
             }

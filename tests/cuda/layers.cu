@@ -5,11 +5,12 @@ using namespace firecaffe;
 
 // Convolutions whose channels and slices do not suit cuDNN as they lie.
 struct awkward_convolutions
-    : network<input<6, 7, 6>, conv<9, kernel<3>, pad<1>, groups<3>>, relu,                        // no padding, odd channels
-              conv<12, kernel<2>, groups<3>, no_bias>, sigmoid,                                   // odd channels in, whole quads out
-              concat<conv<3, kernel<1>, no_bias>, chain<conv<8, kernel<1>>, relu>>,               // copied
-              concat<conv<8, kernel<1>, no_bias>, chain<conv<5, kernel<3>, pad<1>>, relu>>,       // slices, the last with padding
-              tap<ratio<1, 2>, conv<3, kernel<6, 5>>, softmax_loss>,                             // one pixel
+    : network<input<6, 7, 6>, conv<9, kernel<3>, pad<1>, groups<3>>, relu,           // no padding, odd channels
+              conv<12, kernel<2>, groups<3>, no_bias>, sigmoid,                      // odd channels in, whole quads out
+              concat<conv<3, kernel<1>, no_bias>, chain<conv<8, kernel<1>>, relu>>,  // copied
+              concat<conv<8, kernel<1>, no_bias>, chain<conv<5, kernel<3>, pad<1>>, relu>>,  // slices, the last with
+                                                                                             // padding
+              tap<ratio<1, 2>, conv<3, kernel<6, 5>>, softmax_loss>,                         // one pixel
               conv<10, kernel<6, 5>>, dense<3>, euclidean_loss> {};
 
 TEST_CASE("convolutions agree with the reference") {

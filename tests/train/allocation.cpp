@@ -22,7 +22,8 @@ std::atomic<long> allocations{0};
 
 using namespace firecaffe;
 
-// LeNet runs on kernels of our own and the BLAS; oneDNN, MPI and the local transport's mailboxes allocate for themselves.
+// LeNet runs on kernels of our own and the BLAS; oneDNN, MPI and the local transport's mailboxes allocate for
+// themselves.
 TEST_CASE("a step allocates nothing") {
   const std::vector<float> x(8 * 784, 0.5f);
   const std::vector<std::int32_t> labels(8, 1);

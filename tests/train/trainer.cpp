@@ -1,27 +1,31 @@
-#include "firecaffe/cpu.hpp"
-
 #include <doctest/doctest.h>
 
 #include <cmath>
 #include <limits>
 #include <mutex>
 
+#include "firecaffe/cpu.hpp"
 #include "reference_device.hpp"
 
 using namespace firecaffe;
 
 namespace {
 
-struct small_net : network<input<2, 8, 8>, conv<6, kernel<3>>, relu, max_pool<kernel<2>, stride<2>>, dropout<ratio<1, 4>>,
-                           dense<12>, firecaffe::tanh, dense<5>, accuracy<1>, accuracy<2>, softmax_loss> {};
+struct small_net
+    : network<input<2, 8, 8>, conv<6, kernel<3>>, relu, max_pool<kernel<2>, stride<2>>, dropout<ratio<1, 4>>, dense<12>,
+              firecaffe::tanh, dense<5>, accuracy<1>, accuracy<2>, softmax_loss> {};
 struct line : network<input<3>, dense<2>, euclidean_loss> {};
 
 using local_tree = tree<local::transport>;
 using settings = trainer_options<sgd>;
 
 settings usual(int batch) {
-  return {.batch = batch, .solver = {.momentum = 0.9f, .weight_decay = 1e-3f}, .learning_rate = lr::fixed{0.05f}, .seed = 7,
-          .threads = 1, .bucket_bytes = 1024};
+  return {.batch = batch,
+          .solver = {.momentum = 0.9f, .weight_decay = 1e-3f},
+          .learning_rate = lr::fixed{0.05f},
+          .seed = 7,
+          .threads = 1,
+          .bucket_bytes = 1024};
 }
 
 data::synthetic images(std::size_t samples) {
@@ -64,8 +68,8 @@ double difference(const std::vector<T>& a, const std::vector<T>& b) {
 
 }  // namespace
 
-// The sum over ranks is the sum over samples in another order, so weights differ by rounding, carried on through the steps:
-// some 20 steps at 1e-16 (double) and 1e-7 (float) relative error each.
+// The sum over ranks is the sum over samples in another order, so weights differ by rounding, carried on through the
+// steps: some 20 steps at 1e-16 (double) and 1e-7 (float) relative error each.
 TEST_CASE("one rank and several agree at the same global batch") {
   const auto set = images(50);  // 12 does not divide it, nor do 3 or 5 ranks divide 12 or the last 2 samples
   auto fit = [&](auto& t) { t.fit(set, {.epochs = 4}); };
@@ -178,14 +182,14 @@ TEST_CASE("evaluation does not depend on the ranks, and is the mean over the set
 
 TEST_CASE("a regression finds its line") {
   std::vector<float> x, y;
-  for (std::uint64_t i = 0; i < 300; ++i)
-    x.push_back(float(random_unit({5, 0, 0, random_use::test, 0}, i)) - 0.5f);
+  for (std::uint64_t i = 0; i < 300; ++i) x.push_back(float(random_unit({5, 0, 0, random_use::test, 0}, i)) - 0.5f);
   for (std::size_t n = 0; n < 100; ++n) {
     y.push_back(2 * x[3 * n] - x[3 * n + 1] + 0.5f);
     y.push_back(x[3 * n + 2] - 1);
   }
   const data::regression_view set{x, {3}, y, {2}};
-  trainer<line, sgd, alone, cpu> t{alone{}, {.batch = 20, .solver = {.momentum = 0.9f}, .learning_rate = lr::fixed{0.2f}}};
+  trainer<line, sgd, alone, cpu> t{alone{},
+                                   {.batch = 20, .solver = {.momentum = 0.9f}, .learning_rate = lr::fixed{0.2f}}};
   t.fit(set, {.epochs = 100});
   const auto w = t.network().parameter_values(0), b = t.network().parameter_values(1);
   const float expected[] = {2, -1, 0, 0, 0, 1};
@@ -253,6 +257,20 @@ TEST_CASE("options that cannot be used are refused") {
   CHECK_THROWS_AS(t.fit(images(8), {}), usage_error);
   const data::synthetic wrong{{.samples = 4, .extents = {1, 8, 8}, .classes = 5}};
   CHECK_THROWS_AS(t.fit(wrong, {.epochs = 1}), usage_error);
+}
+
+TEST_CASE("a label that is no class is an error that leaves the parameters") {
+  const std::vector<float> x(4 * 128, 0.5f);
+  trainer<no_dropout, sgd, alone, cpu> t{alone{}, usual(4)};
+  const auto before = all_parameters(t);
+  for (const std::int32_t wrong : {5, -1}) {
+    const std::vector<std::int32_t> labels{0, 4, wrong, 1};
+    const data::view set{x, {2, 8, 8}, labels};
+    CHECK_THROWS_WITH_AS(t.fit(set, {.epochs = 1, .shuffle = false}),
+                         ("model: sample 2 has the label " + std::to_string(wrong) + "; labels are 0 to 4").c_str(),
+                         usage_error);
+  }
+  CHECK(all_parameters(t) == before);
 }
 
 TEST_CASE("buckets cover the gradients once, in the order they are ready") {

@@ -30,7 +30,8 @@ struct numeric_error : error {
   using error::error;
 };
 
-// Ranks that disagree, a peer that died, or one that kept this rank waiting too long. `peer` is -1 where none is to blame alone.
+// Ranks that disagree, a peer that died, or one that kept this rank waiting too long. `peer` is -1 where none is to
+// blame alone.
 struct communication_error : error {
   communication_error(int own_rank, int other, const std::string& what)
       : error("rank " + std::to_string(own_rank) + ": " + what), rank(own_rank), peer(other) {}

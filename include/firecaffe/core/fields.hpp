@@ -14,9 +14,12 @@ struct any_value {
 };
 
 template <class Aggregate>
-concept has_two_fields = requires { Aggregate{any_value{}, any_value{}}; };
+concept has_two_fields = requires {
+  Aggregate{any_value{}, any_value{}};
+};
 
-// How many members an aggregate has. Boost.PFR counts them; nvcc's front end refuses its count of one, which is done here.
+// How many members an aggregate has. Boost.PFR counts them; nvcc's front end refuses its count of one, which is done
+// here.
 template <class Aggregate>
 constexpr std::size_t field_count = [] {
   if constexpr (std::is_empty_v<Aggregate>)
@@ -41,9 +44,8 @@ constexpr auto& field(Aggregate& a) {
 // Calls f(integral_constant<0>), ... for every member.
 template <class Aggregate, class F>
 constexpr void for_each_field(F f) {
-  [&]<std::size_t... I>(std::index_sequence<I...>) {
-    (f(std::integral_constant<std::size_t, I>{}), ...);
-  }(std::make_index_sequence<field_count<Aggregate>>{});
+  [&]<std::size_t... I>(std::index_sequence<I...>) { (f(std::integral_constant<std::size_t, I>{}), ...); }
+  (std::make_index_sequence<field_count<Aggregate>>{});
 }
 
 }  // namespace firecaffe

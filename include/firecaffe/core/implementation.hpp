@@ -41,9 +41,10 @@ constexpr bool never = false;
 //   implementation(Device&, int batch)           makes primitives and scratch for at most `batch` samples, once
 //   forward(Device&, x, y, parameters<const T*>, pass)
 //   backward(Device&, x, y, dy, dx, parameters<const T*>, parameters<T*> gradients, adds, pass)
-// x, y, dy, dx are tensor_views of the same number of samples; dy is the op's to overwrite; dx is null where nobody wants
-// it. `adds.input`: add to dx instead of writing it; `adds.parameters`: add to the gradients. Padding lanes are zero in
-// every value, weight and gradient, and each op leaves them so. Ops make no other promise about values they do not declare.
+// x, y, dy, dx are tensor_views of the same number of samples; dy is the op's to overwrite; dx is null where nobody
+// wants it. `adds.input`: add to dx instead of writing it; `adds.parameters`: add to the gradients. Padding lanes are
+// zero in every value, weight and gradient, and each op leaves them so. Ops make no other promise about values they do
+// not declare.
 template <class Device, class Layer, place In, place Out>
 struct implementation {
   static_assert(never<Layer>, "no kernel for this layer on this device");

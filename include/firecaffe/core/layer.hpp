@@ -16,7 +16,8 @@ namespace firecaffe {
 //   flops(in)                     forward floating-point operations of one sample, a multiply-add counted as two
 //   backward_needs_input/output   which values must live until the layer's backward pass
 //   in_place                      the result may overwrite the input (needs backward_needs_input == false)
-// and, for each device, an `implementation` (see implementation.hpp). `layer_defaults` supplies what a layer leaves out.
+// and, for each device, an `implementation` (see implementation.hpp). `layer_defaults` supplies what a layer leaves
+// out.
 
 enum class layer_kind { transform, loss, metric };
 

@@ -28,13 +28,13 @@ constexpr layout blocked_layout(shape s, int block) {
   return {block, (s.channels + block - 1) / block * plane, plane, block};
 }
 
-// Where a weight's elements lie: output and input channels both come in blocks. Canonical order is (O, I, K), with K the
-// taps of a kernel (or the pixels of a dense layer's input). Padding is counted in `extent`, and is always zero.
+// Where a weight's elements lie: output and input channels both come in blocks. Canonical order is (O, I, K), with K
+// the taps of a kernel (or the pixels of a dense layer's input). Padding is counted in `extent`, and is always zero.
 struct weight_layout {
-  int outputs = 1, inputs = 1, taps = 1;       // canonical extents
+  int outputs = 1, inputs = 1, taps = 1;  // canonical extents
   int output_block = 1, input_block = 1;
   std::ptrdiff_t output_outer = 0, output_inner = 0, input_outer = 0, input_inner = 0, tap = 0;  // strides in elements
-  std::size_t extent = 0;                      // stored elements, padding included
+  std::size_t extent = 0;  // stored elements, padding included
 
   constexpr std::size_t canonical() const { return std::size_t(outputs) * std::size_t(inputs) * std::size_t(taps); }
   constexpr std::ptrdiff_t offset(int o, int i, int k) const {
@@ -46,7 +46,16 @@ struct weight_layout {
 
 // (O, I, K) as published, without padding.
 constexpr weight_layout canonical_layout(int outputs, int inputs, int taps) {
-  return {outputs, inputs, taps, 1, 1, std::ptrdiff_t{inputs} * taps, 0, taps, 0, 1,
+  return {outputs,
+          inputs,
+          taps,
+          1,
+          1,
+          std::ptrdiff_t{inputs} * taps,
+          0,
+          taps,
+          0,
+          1,
           std::size_t(outputs) * std::size_t(inputs) * std::size_t(taps)};
 }
 

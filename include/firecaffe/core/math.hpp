@@ -7,10 +7,10 @@
 
 namespace firecaffe {
 
-// exp for loops over arrays. The C library's is called element by element; this one is straight-line code that compilers turn
-// into vector code on every machine: x = n ln 2 + r with |r| <= ln 2 / 2, a polynomial of degree 6 in r (Taylor's, whose first
-// missing term is below 1.2e-7 / 10), and 2^n by its exponent bits. Relative error below 3e-7; results stay finite: arguments
-// are clamped to [-87, 88]. A NaN stays one.
+// exp for loops over arrays. The C library's is called element by element; this one is straight-line code that
+// compilers turn into vector code on every machine: x = n ln 2 + r with |r| <= ln 2 / 2, a polynomial of degree 6 in r
+// (Taylor's, whose first missing term is below 1.2e-7 / 10), and 2^n by its exponent bits. Relative error below 3e-7;
+// results stay finite: arguments are clamped to [-87, 88]. A NaN stays one.
 FIRECAFFE_HD inline float exponential(float x) {
   const float low = x < -87.0f ? -87.0f : x, clamped = low > 88.0f ? 88.0f : low;
   const float n = (clamped * 1.44269504f + 12582912.0f) - 12582912.0f;  // rounds to an integer

@@ -4,8 +4,8 @@
 
 namespace firecaffe {
 
-// A layer's options are types, in any order: conv<20, kernel<5>, stride<2>, no_bias>. Each writes its part of the layer's
-// settings; one that the layer has no such part for is refused where the network is checked.
+// A layer's options are types, in any order: conv<20, kernel<5>, stride<2>, no_bias>. Each writes its part of the
+// layer's settings; one that the layer has no such part for is refused where the network is checked.
 
 // The sliding window of a convolution or a pooling layer.
 struct window {
@@ -27,104 +27,96 @@ struct window {
 template <int Height, int Width = Height>
 struct kernel {
   template <class Settings>
-  static constexpr void apply(Settings& s)
-    requires requires { s.slide.kernel_h; }
-  {
-    s.slide.kernel_h = Height, s.slide.kernel_w = Width;
+  static constexpr void apply(Settings& s) requires requires {
+    s.slide.kernel_h;
   }
+  { s.slide.kernel_h = Height, s.slide.kernel_w = Width; }
 };
 
 template <int Height, int Width = Height>
 struct stride {
   template <class Settings>
-  static constexpr void apply(Settings& s)
-    requires requires { s.slide.stride_h; }
-  {
-    s.slide.stride_h = Height, s.slide.stride_w = Width;
+  static constexpr void apply(Settings& s) requires requires {
+    s.slide.stride_h;
   }
+  { s.slide.stride_h = Height, s.slide.stride_w = Width; }
 };
 
 template <int Height, int Width = Height>
 struct pad {
   template <class Settings>
-  static constexpr void apply(Settings& s)
-    requires requires { s.slide.pad_h; }
-  {
-    s.slide.pad_h = Height, s.slide.pad_w = Width;
+  static constexpr void apply(Settings& s) requires requires {
+    s.slide.pad_h;
   }
+  { s.slide.pad_h = Height, s.slide.pad_w = Width; }
 };
 
 template <int Height, int Width = Height>
 struct dilation {
   template <class Settings>
-  static constexpr void apply(Settings& s)
-    requires requires { s.dilates; }
-  {
-    s.slide.dilation_h = Height, s.slide.dilation_w = Width;
+  static constexpr void apply(Settings& s) requires requires {
+    s.dilates;
   }
+  { s.slide.dilation_h = Height, s.slide.dilation_w = Width; }
 };
 
 template <int Groups>
 struct groups {
   template <class Settings>
-  static constexpr void apply(Settings& s)
-    requires requires { s.groups; }
-  {
-    s.groups = Groups;
+  static constexpr void apply(Settings& s) requires requires {
+    s.groups;
   }
+  { s.groups = Groups; }
 };
 
 struct no_bias {
   template <class Settings>
-  static constexpr void apply(Settings& s)
-    requires requires { s.bias; }
-  {
-    s.bias = false;
+  static constexpr void apply(Settings& s) requires requires {
+    s.bias;
   }
+  { s.bias = false; }
 };
 
 // Pooling windows at the right and lower edge may hang over the input, as in Caffe (PyTorch's ceil_mode).
 struct ceil_mode {
   template <class Settings>
-  static constexpr void apply(Settings& s)
-    requires requires { s.ceil; }
-  {
-    s.ceil = true;
+  static constexpr void apply(Settings& s) requires requires {
+    s.ceil;
   }
+  { s.ceil = true; }
 };
 
 // The window is the whole plane.
 struct global {
   template <class Settings>
-  static constexpr void apply(Settings& s)
-    requires requires { s.global; }
-  {
-    s.global = true;
+  static constexpr void apply(Settings& s) requires requires {
+    s.global;
   }
+  { s.global = true; }
 };
 
 template <class Filler>
 struct weight_filler {
   template <class Settings>
-  static constexpr void apply(Settings& s)
-    requires requires { s.weight_fill; }
-  {
-    s.weight_fill = Filler::value;
+  static constexpr void apply(Settings& s) requires requires {
+    s.weight_fill;
   }
+  { s.weight_fill = Filler::value; }
 };
 
 template <class Filler>
 struct bias_filler {
   template <class Settings>
-  static constexpr void apply(Settings& s)
-    requires requires { s.bias_fill; }
-  {
-    s.bias_fill = Filler::value;
+  static constexpr void apply(Settings& s) requires requires {
+    s.bias_fill;
   }
+  { s.bias_fill = Filler::value; }
 };
 
 template <class Option, class Settings>
-concept option_of = requires(Settings& s) { Option::apply(s); };
+concept option_of = requires(Settings& s) {
+  Option::apply(s);
+};
 
 // The default settings with every option applied.
 template <class Settings, class... Options>

@@ -12,10 +12,10 @@ enum class random_use : std::uint32_t { filler, shuffle, dropout, transform, tes
 // Names one random stream. Equal keys give equal numbers on every device, rank and thread; a rank never enters.
 struct random_key {
   std::uint64_t seed = 0;
-  std::uint32_t step = 0;       // iteration or epoch
-  std::uint32_t sample = 0;     // position in the global batch, or in the data set
+  std::uint32_t step = 0;    // iteration or epoch
+  std::uint32_t sample = 0;  // position in the global batch, or in the data set
   random_use use = random_use::filler;
-  std::uint32_t part = 0;       // which op or parameter of that use
+  std::uint32_t part = 0;  // which op or parameter of that use
 };
 
 struct random_block {
@@ -50,6 +50,8 @@ FIRECAFFE_HD constexpr std::uint32_t random_word(const random_key& key, std::uin
 // Uniform in (0, 1): never 0, never 1, so that a logarithm of it is finite.
 FIRECAFFE_HD constexpr double to_unit(std::uint32_t word) { return (word + 0.5) / 4294967296.0; }
 
-FIRECAFFE_HD constexpr double random_unit(const random_key& key, std::uint64_t i) { return to_unit(random_word(key, i)); }
+FIRECAFFE_HD constexpr double random_unit(const random_key& key, std::uint64_t i) {
+  return to_unit(random_word(key, i));
+}
 
 }  // namespace firecaffe

@@ -6,7 +6,8 @@
 
 namespace firecaffe {
 
-// A batch of samples in some device's memory: (N, C, D, H, W) under a layout. It owns nothing; null data means "not wanted".
+// A batch of samples in some device's memory: (N, C, D, H, W) under a layout. It owns nothing; null data means "not
+// wanted".
 template <class T>
 struct tensor_view {
   T* data = nullptr;
@@ -17,8 +18,7 @@ struct tensor_view {
   constexpr explicit operator bool() const { return data != nullptr; }
   constexpr T& operator()(int n, int c, int p) const { return data[strides.offset(n, c, p)]; }
   template <class U>
-    requires(!std::is_const_v<T> && std::is_same_v<U, const T>)
-  constexpr operator tensor_view<U>() const {
+  requires(!std::is_const_v<T> && std::is_same_v<U, const T>) constexpr operator tensor_view<U>() const {
     return {data, samples, extents, strides};
   }
 };

@@ -37,7 +37,8 @@ void mask_and_sum(const float* y, float* dy, float* total) {
     }
 }
 
-// dy *= slope(y), then bias (+)= the sum of dy over samples and pixels. Threads share blocks, so that the order is fixed.
+// dy *= slope(y), then bias (+)= the sum of dy over samples and pixels. Threads share blocks, so that the order is
+// fixed.
 template <int Block, class Activation, place Out>
 void conv_bias_backward(int threads, tensor_view<const float> y, tensor_view<float> dy, float* bias, bool add) {
   constexpr int lanes = Out.strides.block, blocks = (Out.extents.channels + lanes - 1) / lanes;
@@ -60,8 +61,15 @@ struct cpu_conv {
   template <class U>
   using parameters = typename Conv::template parameters<U>;
   static constexpr bool has_bias = Conv::settings.bias;
-  static constexpr onednn_geometry geometry{Block,       Conv::settings.groups, In.extents, Out.extents, In.strides,
-                                            Out.strides, Conv::settings.slide,  has_bias,   !std::is_same_v<Activation, identity>};
+  static constexpr onednn_geometry geometry{Block,
+                                            Conv::settings.groups,
+                                            In.extents,
+                                            Out.extents,
+                                            In.strides,
+                                            Out.strides,
+                                            Conv::settings.slide,
+                                            has_bias,
+                                            !std::is_same_v<Activation, identity>};
 
   static constexpr parameters<weight_layout> storage() {
     auto s = canonical_storage<Conv>(In.extents);
@@ -98,8 +106,8 @@ struct cpu_narrow_conv {
   template <class U>
   using parameters = typename Conv::template parameters<U>;
   static constexpr bool has_bias = Conv::settings.bias;
-  using kernels =
-      narrow_conv<Block, In.extents, In.strides, Out.extents, Conv::settings.slide.kernel_h, Conv::settings.slide.kernel_w>;
+  using kernels = narrow_conv<Block, In.extents, In.strides, Out.extents, Conv::settings.slide.kernel_h,
+                              Conv::settings.slide.kernel_w>;
 
   static constexpr parameters<weight_layout> storage() {
     auto s = canonical_storage<Conv>(In.extents);
@@ -120,7 +128,8 @@ struct cpu_narrow_conv {
     if constexpr (has_bias) bias = p.bias;
 #pragma omp parallel for num_threads(device.threads()) if (device.threads() > 1)
     for (int n = 0; n < x.samples; ++n)
-      kernels::template forward<Activation>(x.data + n * In.strides.sample, y.data + n * Out.strides.sample, p.weight, bias);
+      kernels::template forward<Activation>(x.data + n * In.strides.sample, y.data + n * Out.strides.sample, p.weight,
+                                            bias);
   }
 
   void backward(basic_cpu<Block>& device, tensor_view<const float> x, tensor_view<const float> y, tensor_view<float> dy,
@@ -129,8 +138,8 @@ struct cpu_narrow_conv {
     const int threads = device.threads();
     if (!adds.parameters) std::memset(gradients.weight, 0, kernels::weight_elements * sizeof(float));
     if (dx) kernels::transpose(p.weight, transposed_.data());
-    // A sample goes through all three passes while it is in the cache. Each thread sums its share of the samples; the
-    // shares are added in order, so that a run repeats to the bit.
+      // A sample goes through all three passes while it is in the cache. Each thread sums its share of the samples; the
+      // shares are added in order, so that a run repeats to the bit.
 #pragma omp parallel for num_threads(threads) if (threads > 1) schedule(static, 1)
     for (int t = 0; t < threads; ++t) {
       float* bias = partial_.data() + t * share;
@@ -172,8 +181,7 @@ struct cpu_narrow_conv {
     constexpr int pixels = In.extents.pixels();
     kernels::backward_input(blocks, dy, transposed_.data(), false);
     for (int c = 0; c < In.extents.channels; ++c)
-      for (int p = 0; p < pixels; ++p)
-        dx[c * pixels + p] = blocks[p * Block + c] + (add ? dx[c * pixels + p] : 0.0f);
+      for (int p = 0; p < pixels; ++p) dx[c * pixels + p] = blocks[p * Block + c] + (add ? dx[c * pixels + p] : 0.0f);
   }
 
   aligned_memory<float> transposed_, partial_, blocks_;

@@ -21,9 +21,10 @@ constexpr int native_block = 8;
 template <class Layer, class Next>
 constexpr bool cpu_fuses = false;
 
-// The CPU: convolution by oneDNN or by kernels for narrow layers, matrices by the BLAS, everything else by loops of our own.
-// Values lie in channel blocks, (N, C/Block, H, W, Block), the last block padded with zeros; up to four channels (an image)
-// lie as (N, C, H, W). Both are what oneDNN wants, and a branch of concat is one piece of memory in each sample.
+// The CPU: convolution by oneDNN or by kernels for narrow layers, matrices by the BLAS, everything else by loops of our
+// own. Values lie in channel blocks, (N, C/Block, H, W, Block), the last block padded with zeros; up to four channels
+// (an image) lie as (N, C, H, W). Both are what oneDNN wants, and a branch of concat is one piece of memory in each
+// sample.
 template <int Block>
 class basic_cpu {
  public:
@@ -32,9 +33,9 @@ class basic_cpu {
   using memory = aligned_memory<T>;
   static constexpr const char* name = "cpu";
   static constexpr int block = Block;
-  static constexpr std::size_t alignment = 16;      // elements: one cache line
+  static constexpr std::size_t alignment = 16;  // elements: one cache line
   static constexpr bool host_memory_is_device_memory = true;
-  static constexpr bool slices_are_whole = true;    // a slice is contiguous within a sample
+  static constexpr bool slices_are_whole = true;  // a slice is contiguous within a sample
 
   // `threads` 0: as many as there are cores this process may use.
   explicit basic_cpu(int threads = 0) : threads_(threads > 0 ? threads : available_cores()) {
@@ -43,8 +44,8 @@ class basic_cpu {
   }
   int threads() const { return threads_; }
 
-  // For one of `node_size` ranks of a node: `threads`, or the rank's share of the cores, or fewer where its launcher bound
-  // it to fewer.
+  // For one of `node_size` ranks of a node: `threads`, or the rank's share of the cores, or fewer where its launcher
+  // bound it to fewer.
   static basic_cpu for_rank(int, int node_size, int threads) {
     if (threads > 0) return basic_cpu(threads);
     const int share = online_cores() / node_size, own = available_cores();
@@ -128,7 +129,8 @@ class basic_cpu {
   void copy(tensor_view<float> out, tensor_view<const float> in) {
     const std::size_t bytes = std::size_t(sample_elements(out)) * sizeof(float);
 #pragma omp parallel for num_threads(threads_) if (threads_ > 1)
-    for (int n = 0; n < out.samples; ++n) std::memcpy(out.data + n * out.strides.sample, in.data + n * in.strides.sample, bytes);
+    for (int n = 0; n < out.samples; ++n)
+      std::memcpy(out.data + n * out.strides.sample, in.data + n * in.strides.sample, bytes);
   }
 
   // `count` channels of `in` from `from` on go to those of `out` from `to` on.

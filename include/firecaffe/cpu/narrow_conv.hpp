@@ -6,8 +6,8 @@
 
 namespace firecaffe {
 
-// Direct convolution for channel counts that vendor kernels are poor at (LeNet's 1, 20 and 50): stride 1, no padding, no
-// groups, everything about the geometry known to the compiler. Only output lanes are padded to whole vectors; input
+// Direct convolution for channel counts that vendor kernels are poor at (LeNet's 1, 20 and 50): stride 1, no padding,
+// no groups, everything about the geometry known to the compiler. Only output lanes are padded to whole vectors; input
 // channels are counted exactly. All three passes keep a tile of accumulators in registers:
 //   forward   tile of output pixels x channel blocks, over inputs and taps
 //   dx        tile of input pixels x channel blocks, over outputs, tap by tap
@@ -45,7 +45,8 @@ struct narrow_conv {
   static constexpr std::size_t weight_elements = std::size_t(inputs) * taps * padded_outputs;
 
   static constexpr weight_layout storage() {
-    return {outputs, inputs, taps, Lanes, 1, Lanes, 1, std::ptrdiff_t{taps} * padded_outputs, 0, padded_outputs, weight_elements};
+    return {outputs, inputs,         taps,           Lanes, 1, Lanes, 1, std::ptrdiff_t{taps} * padded_outputs,
+            0,       padded_outputs, weight_elements};
   }
 
   // One sample. `bias` is padded with zeros.
@@ -57,7 +58,8 @@ struct narrow_conv {
         if (first + t.blocks <= out_blocks)
           forward_row<t.rows, t.blocks, Activation>(x, y, w, bias, first, h);
         else
-          forward_row<t.rows, (out_blocks % t.blocks) + (out_blocks % t.blocks == 0), Activation>(x, y, w, bias, first, h);
+          forward_row<t.rows, (out_blocks % t.blocks) + (out_blocks % t.blocks == 0), Activation>(x, y, w, bias, first,
+                                                                                                  h);
       }
   }
 
@@ -99,7 +101,9 @@ struct narrow_conv {
   }
 
  private:
-  static const float* input_at(const float* x, int channel, int pixel) { return x + InLayout.offset(0, channel, pixel); }
+  static const float* input_at(const float* x, int channel, int pixel) {
+    return x + InLayout.offset(0, channel, pixel);
+  }
   static vec load(const float* p) { return load_vector<Lanes>(p); }
   static void store(float* p, vec v) { store_vector(p, v); }
 
@@ -146,9 +150,9 @@ struct narrow_conv {
   template <int Rows, int Blocks>
   static void backward_input_row(float* dx, const float* dy, const float* wt, int first, int k, int h) {
     int column = 0;
-    for (; column + Rows <= Out.width; column += Rows) backward_input_tile<Rows, Blocks>(dx, dy, wt, first, k, h, column);
-    if constexpr (Out.width % Rows != 0)
-      backward_input_tile<Out.width % Rows, Blocks>(dx, dy, wt, first, k, h, column);
+    for (; column + Rows <= Out.width; column += Rows)
+      backward_input_tile<Rows, Blocks>(dx, dy, wt, first, k, h, column);
+    if constexpr (Out.width % Rows != 0) backward_input_tile<Out.width % Rows, Blocks>(dx, dy, wt, first, k, h, column);
   }
 
   template <int Rows, int Blocks>

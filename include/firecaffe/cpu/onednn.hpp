@@ -1,7 +1,6 @@
 #pragma once
 
 #include <dnnl.hpp>
-
 #include <memory>
 #include <unordered_map>
 #include <vector>
@@ -21,8 +20,8 @@ struct onednn_geometry {
   bool bias = false, relu = false;
 };
 
-// How oneDNN's kernels want the weights: both channels in blocks, an image's few inputs unblocked, plain where it has no
-// blocked kernel.
+// How oneDNN's kernels want the weights: both channels in blocks, an image's few inputs unblocked, plain where it has
+// no blocked kernel.
 constexpr weight_layout onednn_weight_layout(const onednn_geometry& g) {
   const int inputs = g.in.channels / g.groups, taps = g.slide.kernel_h * g.slide.kernel_w, outputs = g.out.channels;
   const std::ptrdiff_t b = g.block, out_blocks = (outputs + b - 1) / b, in_blocks = (inputs + b - 1) / b;
@@ -31,17 +30,37 @@ constexpr weight_layout onednn_weight_layout(const onednn_geometry& g) {
     return {outputs, 1, taps, int(b), 1, taps * b, 1, 0, 0, b, std::size_t(out_blocks * taps * b)};
   if (g.groups > 1 && (inputs % b != 0 || outputs / g.groups % b != 0)) return canonical_layout(outputs, inputs, taps);
   if (g.in_layout.block == 1)
-    return {outputs, inputs, taps, int(b), 1, taps * inputs * b, 1, b, 0, inputs * b, std::size_t(out_blocks * taps * inputs * b)};
-  return {outputs, inputs, taps, int(b), int(b), in_blocks * taps * b * b, 1, taps * b * b, b, b * b,
+    return {outputs,
+            inputs,
+            taps,
+            int(b),
+            1,
+            taps * inputs * b,
+            1,
+            b,
+            0,
+            inputs * b,
+            std::size_t(out_blocks * taps * inputs * b)};
+  return {outputs,
+          inputs,
+          taps,
+          int(b),
+          int(b),
+          in_blocks * taps * b * b,
+          1,
+          taps * b * b,
+          b,
+          b * b,
           std::size_t(out_blocks * in_blocks * taps * b * b)};
 }
 
-// One convolution for up to a number of samples. Primitives are made once for each number of samples that occurs (a full
-// batch, and the short last one). Slices of a larger value run in place: oneDNN 3 takes their strides; with oneDNN 2 the
-// forward and data passes go sample by sample, and the weight pass copies.
+// One convolution for up to a number of samples. Primitives are made once for each number of samples that occurs (a
+// full batch, and the short last one). Slices of a larger value run in place: oneDNN 3 takes their strides; with oneDNN
+// 2 the forward and data passes go sample by sample, and the weight pass copies.
 class onednn_convolution {
  public:
-  explicit onednn_convolution(const onednn_geometry& g) : g_(g), engine_(dnnl::engine::kind::cpu, 0), stream_(engine_) {}
+  explicit onednn_convolution(const onednn_geometry& g)
+      : g_(g), engine_(dnnl::engine::kind::cpu, 0), stream_(engine_) {}
 
   void prepare(int samples, int threads) {
     const thread_scope scope(threads);
@@ -68,7 +87,8 @@ class onednn_convolution {
     primitives& p = find(samples);
     p.w.set_data_handle(writable(w));
     if (p.reorder) p.reorder.execute(stream_, p.reorder_arguments);
-    const std::int64_t run = sample_elements(g_.in, g_.in_layout), step = g_.in_layout.sample;  // the scratch has x's strides
+    const std::int64_t run = sample_elements(g_.in, g_.in_layout),
+                       step = g_.in_layout.sample;  // the scratch has x's strides
     if (add) input_scratch_.resize(std::size_t(step) * std::size_t(p.samples));
     for (int n = 0; n < samples; n += p.samples) {
       p.x.set_data_handle(add ? input_scratch_.data() : dx + n * g_.in_layout.sample);
@@ -122,15 +142,12 @@ class onednn_convolution {
 
   static float* writable(const float* p) { return const_cast<float*>(p); }  // oneDNN's handles know no const
 
-  static std::int64_t sample_elements(shape s, const layout& l) {
-    return blocked_layout(s, l.block).sample;
-  }
+  static std::int64_t sample_elements(shape s, const layout& l) { return blocked_layout(s, l.block).sample; }
   bool slice(shape s, const layout& l) const { return l.sample != sample_elements(s, l); }
 
   dnnl::memory::desc data(int samples, shape s, layout l, bool strided) const {
     const dims extents{samples, s.channels, s.height, s.width};
-    if (l.block == 1)
-      return {extents, f32, dims{strided ? l.sample : sample_elements(s, l), s.pixels(), s.width, 1}};
+    if (l.block == 1) return {extents, f32, dims{strided ? l.sample : sample_elements(s, l), s.pixels(), s.width, 1}};
     const tag blocked = l.block == 16 ? tag::nChw16c : tag::nChw8c;
     if (!strided || !slice(s, l)) return {extents, f32, blocked};
     const dnnl::memory::desc whole({samples, l.sample / s.pixels(), s.height, s.width}, f32, blocked);
@@ -169,8 +186,10 @@ class onednn_convolution {
     p.samples = sliced && !strided_samples ? 1 : samples;  // oneDNN 2 has no fast kernel for samples that lie apart
     const dims strides{g_.slide.stride_h, g_.slide.stride_w}, pads{g_.slide.pad_h, g_.slide.pad_w},
         dilates{g_.slide.dilation_h - 1, g_.slide.dilation_w - 1};
-    const auto x = data(p.samples, g_.in, g_.in_layout, strided_samples), y = data(p.samples, g_.out, g_.out_layout, strided_samples);
-    const auto whole_x = data(samples, g_.in, g_.in_layout, false), whole_y = data(samples, g_.out, g_.out_layout, false);
+    const auto x = data(p.samples, g_.in, g_.in_layout, strided_samples),
+               y = data(p.samples, g_.out, g_.out_layout, strided_samples);
+    const auto whole_x = data(samples, g_.in, g_.in_layout, false),
+               whole_y = data(samples, g_.out, g_.out_layout, false);
     const auto w = weights(), any_w = any_weights();
     const dnnl::memory::desc bias = g_.bias ? dnnl::memory::desc({g_.out.channels}, f32, tag::a) : dnnl::memory::desc();
     constexpr auto direct = dnnl::algorithm::convolution_direct;
@@ -186,14 +205,16 @@ class onednn_convolution {
       attributes.set_post_ops(after);
     }
 #if DNNL_VERSION_MAJOR >= 3
-    auto forward_of = [&](const dnnl::memory::desc& in, const dnnl::memory::desc& weight, const dnnl::memory::desc& out) {
-      return dnnl::convolution_forward::primitive_desc(engine_, training, direct, in, weight, bias, out, strides, dilates, pads,
-                                                       pads, attributes);
+    auto forward_of = [&](const dnnl::memory::desc& in, const dnnl::memory::desc& weight,
+                          const dnnl::memory::desc& out) {
+      return dnnl::convolution_forward::primitive_desc(engine_, training, direct, in, weight, bias, out, strides,
+                                                       dilates, pads, pads, attributes);
     };
     const auto forward = forward_of(x, w, y), whole = forward_of(whole_x, w, whole_y);
-    const dnnl::convolution_backward_data::primitive_desc input(engine_, direct, x, any_w, y, strides, dilates, pads, pads, forward);
-    const dnnl::convolution_backward_weights::primitive_desc weight(engine_, direct, whole_x, w, whole_y, strides, dilates, pads,
-                                                                    pads, whole);
+    const dnnl::convolution_backward_data::primitive_desc input(engine_, direct, x, any_w, y, strides, dilates, pads,
+                                                                pads, forward);
+    const dnnl::convolution_backward_weights::primitive_desc weight(engine_, direct, whole_x, w, whole_y, strides,
+                                                                    dilates, pads, pads, whole);
 #else
     auto forward_of = [&](const dnnl::memory::desc& in, const dnnl::memory::desc& out) {
       return dnnl::convolution_forward::primitive_desc(
@@ -205,7 +226,8 @@ class onednn_convolution {
     const dnnl::convolution_backward_data::primitive_desc input(
         dnnl::convolution_backward_data::desc(direct, x, any_w, y, strides, dilates, pads, pads), engine_, forward);
     const dnnl::convolution_backward_weights::primitive_desc weight(
-        dnnl::convolution_backward_weights::desc(direct, whole_x, w, whole_y, strides, dilates, pads, pads), engine_, whole);
+        dnnl::convolution_backward_weights::desc(direct, whole_x, w, whole_y, strides, dilates, pads, pads), engine_,
+        whole);
 #endif
     p.forward = dnnl::convolution_forward(forward);
     p.input = dnnl::convolution_backward_data(input);

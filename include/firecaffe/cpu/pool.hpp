@@ -6,8 +6,8 @@
 
 namespace firecaffe {
 
-// Pooling over whole channel blocks: each step of the window is one vector operation, the window's size and the plane's are
-// known to the compiler, and padding costs a comparison of constants.
+// Pooling over whole channel blocks: each step of the window is one vector operation, the window's size and the plane's
+// are known to the compiler, and padding costs a comparison of constants.
 template <int Block, class Layer, place In, place Out>
 struct cpu_pool {
   static constexpr shape in = In.extents, out = Out.extents;
@@ -22,7 +22,8 @@ struct cpu_pool {
   cpu_pool(basic_cpu<Block>&, int) {}
 
   struct range {
-    int first, last, size;  // clipped to the input; `size` counts the padding inside the padded input, as Caffe's mean does
+    int first, last,
+        size;  // clipped to the input; `size` counts the padding inside the padded input, as Caffe's mean does
   };
   static constexpr range clip(int o, int kernel, int stride, int pad, int extent) {
     const int first = o * stride - pad, padded = first + kernel < extent + pad ? first + kernel : extent + pad;
@@ -48,7 +49,8 @@ struct cpu_pool {
 };
 
 template <int Block, class... Options, place In, place Out>
-struct implementation<basic_cpu<Block>, max_pool<Options...>, In, Out> : cpu_pool<Block, max_pool<Options...>, In, Out> {
+struct implementation<basic_cpu<Block>, max_pool<Options...>, In, Out>
+    : cpu_pool<Block, max_pool<Options...>, In, Out> {
   using base = cpu_pool<Block, max_pool<Options...>, In, Out>;
   using base::base, base::lanes, base::in, base::load;
   using vec = typename base::vec;
@@ -74,18 +76,20 @@ struct implementation<basic_cpu<Block>, max_pool<Options...>, In, Out> : cpu_poo
 
   // The first element equal to the maximum takes the gradient.
   void backward(basic_cpu<Block>& device, tensor_view<const float> x, tensor_view<const float> y, tensor_view<float> dy,
-                tensor_view<float> dx, no_parameters<const float*>, no_parameters<float*>, accumulation adds, const pass&) {
+                tensor_view<float> dx, no_parameters<const float*>, no_parameters<float*>, accumulation adds,
+                const pass&) {
     if (!dx) return;
-    constexpr bool covers = base::slide.stride_h == base::slide.kernel_h && base::slide.stride_w == base::slide.kernel_w &&
-                            base::slide.pad_h == 0 && base::slide.pad_w == 0 &&
-                            base::out.height * base::slide.stride_h == in.height &&
+    constexpr bool covers = base::slide.stride_h == base::slide.kernel_h &&
+                            base::slide.stride_w == base::slide.kernel_w && base::slide.pad_h == 0 &&
+                            base::slide.pad_w == 0 && base::out.height * base::slide.stride_h == in.height &&
                             base::out.width * base::slide.stride_w == in.width;
 #pragma omp parallel for num_threads(device.threads()) if (device.threads() > 1)
     for (int n = 0; n < x.samples; ++n) {
       const float *px = base::sample(x, n), *py = base::sample(y, n), *pdy = base::sample(dy, n);
       float* pdx = base::sample(dx, n);
       const bool writes = covers && !adds.input;  // every element is in exactly one window
-      if (!writes && !adds.input) std::memset(pdx, 0, sizeof(float) * std::size_t(basic_cpu<Block>::sample_elements(dx)));
+      if (!writes && !adds.input)
+        std::memset(pdx, 0, sizeof(float) * std::size_t(basic_cpu<Block>::sample_elements(dx)));
       base::for_each_window([&](int from, int to, range rows, range columns) {
         const vec best = load(py + to);
         vec left = load(pdy + to);
@@ -103,7 +107,8 @@ struct implementation<basic_cpu<Block>, max_pool<Options...>, In, Out> : cpu_poo
 };
 
 template <int Block, class... Options, place In, place Out>
-struct implementation<basic_cpu<Block>, avg_pool<Options...>, In, Out> : cpu_pool<Block, avg_pool<Options...>, In, Out> {
+struct implementation<basic_cpu<Block>, avg_pool<Options...>, In, Out>
+    : cpu_pool<Block, avg_pool<Options...>, In, Out> {
   using base = cpu_pool<Block, avg_pool<Options...>, In, Out>;
   using base::base, base::lanes, base::in, base::load;
   using vec = typename base::vec;
@@ -125,7 +130,8 @@ struct implementation<basic_cpu<Block>, avg_pool<Options...>, In, Out> : cpu_poo
   }
 
   void backward(basic_cpu<Block>& device, tensor_view<const float>, tensor_view<const float>, tensor_view<float> dy,
-                tensor_view<float> dx, no_parameters<const float*>, no_parameters<float*>, accumulation adds, const pass&) {
+                tensor_view<float> dx, no_parameters<const float*>, no_parameters<float*>, accumulation adds,
+                const pass&) {
     if (!dx) return;
 #pragma omp parallel for num_threads(device.threads()) if (device.threads() > 1)
     for (int n = 0; n < dy.samples; ++n) {

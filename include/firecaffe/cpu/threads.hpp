@@ -36,10 +36,11 @@ class thread_scope {
   int openmp_, threads_;
 };
 
-// The device splits matrices over its own threads, so the BLAS is called with one. Set where it differs, and left so: the
-// BLAS's setting is one for the process, and putting it back would race with other ranks in it.
+// The device splits matrices over its own threads, so the BLAS is called with one. Set where it differs, and left so:
+// the BLAS's setting is one for the process, and putting it back would race with other ranks in it.
 inline void one_blas_thread() {
-  if (openblas_set_num_threads && openblas_get_num_threads && openblas_get_num_threads() != 1) openblas_set_num_threads(1);
+  if (openblas_set_num_threads && openblas_get_num_threads && openblas_get_num_threads() != 1)
+    openblas_set_num_threads(1);
 }
 
 }  // namespace firecaffe

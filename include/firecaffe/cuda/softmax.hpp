@@ -5,7 +5,8 @@
 
 namespace firecaffe {
 
-// A warp has a sample; its lanes take the classes in turn. Sums are doubles, in an order that depends on the sizes alone.
+// A warp has a sample; its lanes take the classes in turn. Sums are doubles, in an order that depends on the sizes
+// alone.
 constexpr int warp_lanes = 32, warps_per_block = 4;
 
 struct score_rows {
@@ -66,8 +67,10 @@ __global__ void softmax_gradients(score_rows s, rows dx, int columns, T scale, b
   const T share = T(double(scale) / sum_of_exponentials(row, top, s.classes, lane));
   const int label = s.labels[n];
   for (int c = lane; c < columns; c += warp_lanes) {
-    if (c >= s.classes) out[c] = 0;
-    else out[c] = expf(row[c] - top) * share - (c == label ? scale : T(0)) + (add ? out[c] : 0.0f);
+    if (c >= s.classes)
+      out[c] = 0;
+    else
+      out[c] = expf(row[c] - top) * share - (c == label ? scale : T(0)) + (add ? out[c] : 0.0f);
   }
 }
 
@@ -107,8 +110,8 @@ struct implementation<cuda, softmax_loss, In, Out> {
     device.add_up(losses, x.samples, sum);
   }
 
-  void backward(cuda& device, tensor_view<const float> x, target_view<float> target, tensor_view<float> dx, double scale,
-                accumulation adds, const pass&) {
+  void backward(cuda& device, tensor_view<const float> x, target_view<float> target, tensor_view<float> dx,
+                double scale, accumulation adds, const pass&) {
     if (!dx || x.samples == 0) return;
     const device_scope scope(device.ordinal());
     const warp_per_sample w(x.samples);

@@ -1,7 +1,6 @@
 #pragma once
 
 #include <cub/block/block_reduce.cuh>
-
 #include <type_traits>
 
 #include "../layers/pointwise.hpp"
@@ -37,8 +36,8 @@ __device__ T sum_of_tile(T mine) {
   return mine;
 }
 
-// masked = dy * slope(y) where `masked` has data (padding: zero), and partial[blockIdx.y] = its sums over this block's rows,
-// where `partial` is not null. `columns` counts the padding.
+// masked = dy * slope(y) where `masked` has data (padding: zero), and partial[blockIdx.y] = its sums over this block's
+// rows, where `partial` is not null. `columns` counts the padding.
 template <class Activation>
 __global__ void mask_and_sum(const_rows y, const_rows dy, rows masked, std::int64_t count, int channels, int columns,
                              float* partial) {

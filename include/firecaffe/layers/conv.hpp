@@ -17,8 +17,8 @@ struct conv_settings {
 // Convolution (N, C, H, W) -> (N, Outputs, H', W'), cross-correlation as everywhere in the field:
 //   y[o, h, w] = bias[o] + sum over i, r, s of weight[o, i, r, s] * x[i, h * stride + r * dilation - pad, ...]
 //   H' = floor((H + 2 pad - dilation (kernel - 1) - 1) / stride) + 1
-// Options: kernel<H, W> (required), stride, pad, dilation, groups<G>, no_bias, weight_filler<F> (xavier), bias_filler<F> (0).
-// With G groups, output channel o sees only the input channels of its group.
+// Options: kernel<H, W> (required), stride, pad, dilation, groups<G>, no_bias, weight_filler<F> (xavier),
+// bias_filler<F> (0). With G groups, output channel o sees only the input channels of its group.
 template <int Outputs, class... Options>
 struct conv : layer_defaults {
   static constexpr const char* name = "conv";

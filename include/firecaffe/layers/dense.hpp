@@ -36,12 +36,14 @@ struct dense : layer_defaults {
   static constexpr std::int64_t flops(shape in) { return Outputs * (2 * in.elements() + (settings.bias ? 1 : 0)); }
 };
 
-// A sample's row is what it occupies in memory, padding included (its weights are zero); a plain vector's padding is left out.
+// A sample's row is what it occupies in memory, padding included (its weights are zero); a plain vector's padding is
+// left out.
 constexpr weight_layout dense_storage(parameter p, place in) {
   const layout l = in.strides;
   const std::ptrdiff_t blocks = (in.extents.channels + l.block - 1) / l.block;
   const std::ptrdiff_t row = in.extents.pixels() == 1 ? in.extents.channels : blocks * l.block * in.extents.pixels();
-  return {p.outputs, p.inputs, p.taps, 1, l.block, row, 0, l.outer, 1, l.pixel, std::size_t(row) * std::size_t(p.outputs)};
+  return {
+      p.outputs, p.inputs, p.taps, 1, l.block, row, 0, l.outer, 1, l.pixel, std::size_t(row) * std::size_t(p.outputs)};
 }
 
 // Every device: Y = X W^T + b by the device's gemm, its bias and an optional activation in one further pass.
@@ -78,8 +80,8 @@ struct dense_implementation {
     device.gemm(true, false, outputs, columns, x.samples, dy.data, Out.strides.sample, x.data, In.strides.sample,
                 T(adds.parameters), gradients.weight, columns);
     if (!dx) return;
-    device.gemm(false, false, x.samples, columns, outputs, dy.data, Out.strides.sample, p.weight, columns, T(adds.input),
-                dx.data, In.strides.sample);
+    device.gemm(false, false, x.samples, columns, outputs, dy.data, Out.strides.sample, p.weight, columns,
+                T(adds.input), dx.data, In.strides.sample);
     // The padding of a plain vector is not in the matrix: adding no bias makes it zero.
     if constexpr (In.extents.pixels() == 1 && In.extents.channels % In.strides.block != 0)
       device.template bias_forward<identity>(dx, nullptr);

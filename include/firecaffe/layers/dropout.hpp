@@ -5,9 +5,9 @@
 
 namespace firecaffe {
 
-// In training each element is zero with probability Ratio and otherwise scaled by 1 / (1 - Ratio); in evaluation the input
-// passes unchanged (Caffe's inverted dropout). The mask is not stored: it is a function of (seed, iteration, sample, op,
-// element), the same on every device, for any number of ranks.
+// In training each element is zero with probability Ratio and otherwise scaled by 1 / (1 - Ratio); in evaluation the
+// input passes unchanged (Caffe's inverted dropout). The mask is not stored: it is a function of (seed, iteration,
+// sample, op, element), the same on every device, for any number of ranks.
 template <class Ratio = ratio<1, 2>>
 struct dropout : layer_defaults {
   static_assert(Ratio::num >= 0 && Ratio::num < Ratio::den, "dropout: the ratio must be in [0, 1)");

@@ -6,7 +6,8 @@
 namespace firecaffe {
 
 // Losses follow Caffe: a loss is the sum over the samples divided by the number of samples in the global batch, so that
-// gradients summed over ranks and over accumulated batches are those of the whole batch. The number reported is that mean.
+// gradients summed over ranks and over accumulated batches are those of the whole batch. The number reported is that
+// mean.
 
 struct loss_defaults : layer_defaults {
   static constexpr layer_kind kind = layer_kind::loss;
@@ -68,8 +69,9 @@ struct implementation<Device, euclidean_loss, In, Out> {
   }
 };
 
-// Counts the samples whose label is among the K largest scores of (N, C, 1, 1). As in Caffe a score equal to the label's
-// counts against it, so that constant scores are not called right. A metric passes its input on, and has no gradient.
+// Counts the samples whose label is among the K largest scores of (N, C, 1, 1). As in Caffe a score equal to the
+// label's counts against it, so that constant scores are not called right. A metric passes its input on, and has no
+// gradient.
 template <int K = 1>
 struct accuracy : layer_defaults {
   static_assert(K >= 1, "accuracy: K must be positive");

@@ -5,8 +5,8 @@
 
 namespace firecaffe {
 
-// A pointwise layer is a functor: value(x), and slope(y), the derivative written in terms of the result, so that it runs in
-// place. `preserves_zero` says that value(0) == 0. Adding one takes ten lines here or anywhere else:
+// A pointwise layer is a functor: value(x), and slope(y), the derivative written in terms of the result, so that it
+// runs in place. `preserves_zero` says that value(0) == 0. Adding one takes ten lines here or anywhere else:
 //
 //   struct square_root : fc::pointwise_layer {
 //     static constexpr const char* name = "square_root";

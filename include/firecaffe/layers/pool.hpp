@@ -12,7 +12,8 @@ struct pool_settings {
 
 // What both kinds of pooling share: (N, C, H, W) -> (N, C, H', W').
 // Options: kernel<H, W> or global, stride (1), pad (0), ceil_mode. Without ceil_mode
-//   H' = floor((H + 2 pad - kernel) / stride) + 1;  with it, Caffe's ceil, and no window may start in the lower padding.
+//   H' = floor((H + 2 pad - kernel) / stride) + 1;  with it, Caffe's ceil, and no window may start in the lower
+//   padding.
 template <class... Options>
 struct pool_layer : layer_defaults {
   static constexpr pool_settings settings = configure<pool_settings, Options...>();
@@ -46,15 +47,16 @@ struct pool_layer : layer_defaults {
   }
 };
 
-// The maximum of each window; padding never wins. The gradient goes to the first maximum in row-major order, as in Caffe.
+// The maximum of each window; padding never wins. The gradient goes to the first maximum in row-major order, as in
+// Caffe.
 template <class... Options>
 struct max_pool : pool_layer<Options...> {
   static constexpr const char* name = "max_pool";
   static constexpr bool backward_needs_output = true;
 };
 
-// The mean of each window. As in Caffe the divisor counts the padding inside the window, but not what ceil_mode lets hang
-// over the padded input.
+// The mean of each window. As in Caffe the divisor counts the padding inside the window, but not what ceil_mode lets
+// hang over the padded input.
 template <class... Options>
 struct avg_pool : pool_layer<Options...> {
   static constexpr const char* name = "avg_pool";

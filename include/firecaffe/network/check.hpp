@@ -12,10 +12,13 @@ struct check {
   static_assert(Fault != fault::padding_not_below_kernel, "pooling: pad must be smaller than the kernel");
   static_assert(Fault != fault::groups_do_not_divide, "groups must divide the channels of input and output");
   static_assert(Fault != fault::not_two_dimensional, "the layer takes two-dimensional data only");
-  static_assert(Fault != fault::needs_one_pixel, "the layer takes (C, 1, 1): put dense<N> or avg_pool<global> before it");
+  static_assert(Fault != fault::needs_one_pixel,
+                "the layer takes (C, 1, 1): put dense<N> or avg_pool<global> before it");
   static_assert(Fault != fault::bad_option_value, "an option of this layer has a value out of range");
-  static_assert(Fault != fault::branches_disagree, "the branches of concat or sum end in different shapes; C, H, W is the first that differs");
-  static_assert(Fault != fault::targets_disagree, "all losses that compare values must have one shape: they share a batch's targets");
+  static_assert(Fault != fault::branches_disagree,
+                "the branches of concat or sum end in different shapes; C, H, W is the first that differs");
+  static_assert(Fault != fault::targets_disagree,
+                "all losses that compare values must have one shape: they share a batch's targets");
   static constexpr bool value = true;
 };
 
@@ -34,9 +37,8 @@ constexpr int loss_with_other_targets() {
       if (other < 0 && !(g.values[g.ops[I].input] == g.values[g.ops[first].input])) other = I;
     }
   };
-  [&]<int... I>(std::integer_sequence<int, I...>) {
-    (look(std::integral_constant<int, I>{}), ...);
-  }(std::make_integer_sequence<int, g.op_count>{});
+  [&]<int... I>(std::integer_sequence<int, I...>) { (look(std::integral_constant<int, I>{}), ...); }
+  (std::make_integer_sequence<int, g.op_count>{});
   return other;
 }
 
@@ -47,7 +49,8 @@ constexpr bool checked_shapes() {
     constexpr int other = loss_with_other_targets<Net>();
     if constexpr (other >= 0) {
       constexpr shape in = g.values[g.ops[other].input];
-      return check<other, leaf_of<Net, g.ops[other].leaf>, in.channels, in.height, in.width, fault::targets_disagree>::value;
+      return check<other, leaf_of<Net, g.ops[other].leaf>, in.channels, in.height, in.width,
+                   fault::targets_disagree>::value;
     }
     return true;
   } else {
@@ -75,10 +78,11 @@ struct trainable {
 
 // The graph of a network whose shapes fit.
 template <class Net>
-  requires requires { typename Net::network_type; }
+requires requires { typename Net::network_type; }
 constexpr const auto& graph_of = []() -> const auto& {
   static_assert(checked_shapes<Net>());
   return unchecked_graph_of<Net>;
-}();
+}
+();
 
 }  // namespace firecaffe

@@ -14,9 +14,9 @@ enum class op_kind { transform, loss, metric, concat, sum };
 
 struct op {
   op_kind kind = op_kind::transform;
-  int leaf = -1;                         // index into the network's flat list of layers; -1 for concat and sum
-  int input = -1, output = -1;           // values; a loss or metric has no output
-  int first_operand = 0, operands = 0;   // concat and sum: a slice of graph::operand
+  int leaf = -1;                        // index into the network's flat list of layers; -1 for concat and sum
+  int input = -1, output = -1;          // values; a loss or metric has no output
+  int first_operand = 0, operands = 0;  // concat and sum: a slice of graph::operand
   double loss_weight = 1;
 };
 
@@ -26,7 +26,7 @@ struct graph {
   shape values[Ops + 2];
   int operand[Operands + 1];
   int op_count = 0, value_count = 0, operand_count = 0, leaf_count = 0;
-  double weight = 1;                     // of the losses being added now
+  double weight = 1;  // of the losses being added now
   fault first_fault = fault::none;
   int faulty_op = -1, faulty_leaf = -1;
   shape faulty_input;
@@ -151,8 +151,7 @@ struct leaves<identity> {
   using list = leaf_list<>;
 };
 template <template <class...> class Combinator, class... Nodes>
-  requires(!layer<Combinator<Nodes...>>)
-struct leaves<Combinator<Nodes...>> {
+requires(!layer<Combinator<Nodes...>>) struct leaves<Combinator<Nodes...>> {
   using list = decltype((leaf_list<>{} + ... + typename leaves<Nodes>::list{}));
 };
 template <class Weight, class... Nodes>

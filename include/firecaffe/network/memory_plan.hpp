@@ -4,8 +4,8 @@
 
 namespace firecaffe {
 
-// The memory of a model, exact to the byte and known before it is made: what its arenas allocate, padding of the device's
-// layouts included. Scratch of vendor kernels is not in it: devices report that themselves.
+// The memory of a model, exact to the byte and known before it is made: what its arenas allocate, padding of the
+// device's layouts included. Scratch of vendor kernels is not in it: devices report that themselves.
 template <class Net, class Device, plan_options Options = plan_options{}>
 struct memory_plan {
   using T = typename Device::scalar;
@@ -26,15 +26,23 @@ struct memory_plan {
       if constexpr (o.kind == op_kind::loss || o.kind == op_kind::metric)
         if (!leaf_of<Net, o.leaf>::uses_labels && s.elements() == 0) s = the_plan.values[o.input].extents;
     };
-    [&]<int... I>(std::integer_sequence<int, I...>) {
-      (look(std::integral_constant<int, I>{}), ...);
-    }(std::make_integer_sequence<int, the_plan.op_count>{});
+    [&]<int... I>(std::integer_sequence<int, I...>) { (look(std::integral_constant<int, I>{}), ...); }
+    (std::make_integer_sequence<int, the_plan.op_count>{});
     return s;
   }();
 
-  static constexpr bool uses_labels = []<int... I>(std::integer_sequence<int, I...>) {
-    return (false || ... || labels_at<I>());
-  }(std::make_integer_sequence<int, the_plan.op_count>{});
+  // Labels lie in [0, classes): the least channels of what they are compared with; 0 where nothing is.
+  static constexpr int classes = [] {
+    int least = 0;
+    auto look = [&]<int I>(std::integral_constant<int, I>) {
+      constexpr int channels = the_plan.values[the_plan.ops[I].input].extents.channels;
+      if (labels_at<I>() && (least == 0 || channels < least)) least = channels;
+    };
+    [&]<int... I>(std::integer_sequence<int, I...>) { (look(std::integral_constant<int, I>{}), ...); }
+    (std::make_integer_sequence<int, the_plan.op_count>{});
+    return least;
+  }();
+  static constexpr bool uses_labels = classes > 0;
 
   static constexpr std::size_t parameter_elements = parameters_of<Net, Device, Options>.elements;
   // Behind the gradients is room for the loss, which travels with the last bucket.
@@ -43,7 +51,8 @@ struct memory_plan {
 
   static constexpr std::size_t activation_elements(int batch) { return the_plan.elements * std::size_t(batch); }
   static constexpr std::size_t target_elements(int batch) {
-    return target_shape.elements() == 0 ? 0 : std::size_t(Device::value_layout(target_shape).sample) * std::size_t(batch);
+    return target_shape.elements() == 0 ? 0
+                                        : std::size_t(Device::value_layout(target_shape).sample) * std::size_t(batch);
   }
   static constexpr std::size_t labels(int batch) { return std::size_t(batch); }
 

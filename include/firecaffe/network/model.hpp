@@ -1,6 +1,7 @@
 #pragma once
 
 #include <span>
+#include <string>
 #include <vector>
 
 #include "../core/error.hpp"
@@ -16,8 +17,8 @@ struct add_values {
   }
 };
 
-// A network on a device, for batches of at most `batch` samples: the arenas, the primitives, and the two passes over the
-// op list. Everything is allocated by the constructor and nothing afterwards. A model belongs to one thread.
+// A network on a device, for batches of at most `batch` samples: the arenas, the primitives, and the two passes over
+// the op list. Everything is allocated by the constructor and nothing afterwards. A model belongs to one thread.
 template <class Net, class Device, plan_options Options = plan_options{}>
 class model {
  public:
@@ -65,11 +66,7 @@ class model {
     device_.upload(parameters_.data() + p.offset, stored.data(), stored.size());
   }
   std::vector<T> parameter_values(int i) { return canonical_values(parameters_.data(), i); }
-  std::vector<T> gradient_values(int i)
-    requires(Options.training)
-  {
-    return canonical_values(gradients_.data(), i);
-  }
+  std::vector<T> gradient_values(int i) requires(Options.training) { return canonical_values(gradients_.data(), i); }
 
   // The arenas as they lie in the device's memory: memory::parameter_elements elements each.
   T* parameters() { return parameters_.data(); }
@@ -82,7 +79,14 @@ class model {
     samples_ = samples;
     device_.load(view(0), values);
   }
-  void load_labels(const std::int32_t* labels) { device_.upload(labels_.data(), labels, std::size_t(samples_)); }
+  // Throws usage_error for a label that is no class of the network.
+  void load_labels(const std::int32_t* labels) {
+    for (int n = 0; n < samples_; ++n)
+      if (labels[n] < 0 || labels[n] >= memory::classes)
+        throw usage_error("model: sample " + std::to_string(n) + " has the label " + std::to_string(labels[n]) +
+                          "; labels are 0 to " + std::to_string(memory::classes - 1));
+    device_.upload(labels_.data(), labels, std::size_t(samples_));
+  }
   template <class U>
   void load_targets(const U* values) {
     device_.load(target_view_storage(), values);
@@ -93,12 +97,10 @@ class model {
     for_each_op([&](auto i) { forward_op<i>(now); });
   }
 
-  // Ops in reverse order; the loss's gradient is scaled by `scale` (1 over the global batch). `add`: gradients are added to.
-  // After each op calls ready(op index): the gradients of that op, and of all after it, are then complete.
+  // Ops in reverse order; the loss's gradient is scaled by `scale` (1 over the global batch). `add`: gradients are
+  // added to. After each op calls ready(op index): the gradients of that op, and of all after it, are then complete.
   template <class Ready>
-  void backward(double scale, pass now, bool add, Ready ready)
-    requires(Options.training)
-  {
+  void backward(double scale, pass now, bool add, Ready ready) requires(Options.training) {
     static_assert(trainable<Net>::value);
     for_each_op([&](auto i) {
       constexpr int op = op_count - 1 - i;
@@ -106,9 +108,7 @@ class model {
       ready(op);
     });
   }
-  void backward(double scale, pass now, bool add = false)
-    requires(Options.training)
-  {
+  void backward(double scale, pass now, bool add = false) requires(Options.training) {
     backward(scale, now, add, [](int) {});
   }
 
@@ -160,8 +160,7 @@ class model {
     slot(Device& d, int batch) : run(d, batch) {}
   };
   template <int I>
-    requires(the_plan.ops[I].leaf < 0)
-  struct slot<I> {
+  requires(the_plan.ops[I].leaf < 0) struct slot<I> {
     slot(Device&, int) {}
   };
   template <class Indices>
@@ -173,9 +172,8 @@ class model {
 
   template <class F>
   static void for_each_op(F f) {
-    [&]<int... I>(std::integer_sequence<int, I...>) {
-      (f(std::integral_constant<int, I>{}), ...);
-    }(std::make_integer_sequence<int, op_count>{});
+    [&]<int... I>(std::integer_sequence<int, I...>) { (f(std::integral_constant<int, I>{}), ...); }
+    (std::make_integer_sequence<int, op_count>{});
   }
 
   static tensor_view<const T> constant(tensor_view<T> v) { return v; }
@@ -194,8 +192,7 @@ class model {
       while (k < the_parameters.count && the_parameters.list[k].op != I) ++k;
       return k;
     }();
-    for_each_field<decltype(out)>(
-        [&](auto f) { field<f>(out) = base + the_parameters.list[first + int(f)].offset; });
+    for_each_field<decltype(out)>([&](auto f) { field<f>(out) = base + the_parameters.list[first + int(f)].offset; });
     return out;
   }
 
@@ -211,7 +208,8 @@ class model {
       int channel = 0;
       for (int k = 0; k < o.operands; ++k) {
         const auto part = constant(view(the_plan.operand(o, k)));
-        if (!the_plan.sliced[o.first_operand + k]) device_.copy_channels(view(o.output), channel, part, 0, part.extents.channels, false);
+        if (!the_plan.sliced[o.first_operand + k])
+          device_.copy_channels(view(o.output), channel, part, 0, part.extents.channels, false);
         channel += part.extents.channels;
       }
     } else if constexpr (o.kind == op_kind::sum) {
@@ -222,7 +220,8 @@ class model {
         device_.transform(y, add_values{}, k == 1 ? first : constant(y), constant(view(the_plan.operand(o, k))));
     } else if constexpr (o.kind == op_kind::transform) {
       slot<I>& s = ops_;
-      s.run.forward(device_, constant(view(o.input)), view(o.output), parameters_at<I, const T>(parameters_.data()), pass_of(o, whole));
+      s.run.forward(device_, constant(view(o.input)), view(o.output), parameters_at<I, const T>(parameters_.data()),
+                    pass_of(o, whole));
     } else if (o.kind == op_kind::loss || !whole.training) {
       slot<I>& s = ops_;
       s.run.forward(device_, constant(view(o.input)), target(), results_.data() + I, pass_of(o, whole));
@@ -257,7 +256,8 @@ class model {
       const pass now = pass_of(o, whole);
       slot<I>& s = ops_;
       if constexpr (o.kind == op_kind::loss)
-        s.run.backward(device_, constant(view(o.input)), target(), gradient_view(o.input), scale * o.loss_weight, adds, now);
+        s.run.backward(device_, constant(view(o.input)), target(), gradient_view(o.input), scale * o.loss_weight, adds,
+                       now);
       else
         s.run.backward(device_, constant(view(o.input)), constant(view(o.output)), gradient_view(o.output),
                        gradient_view(o.input), parameters_at<I, const T>(parameters_.data()),
@@ -268,7 +268,8 @@ class model {
   // Operand k's value has a share of the same op's gradient: an earlier operand's, or that of a slice it lies in.
   static constexpr bool repeated(const planned_op& o, int k) {
     for (int j = 0; j < o.operands; ++j)
-      if (j != k && the_plan.operand(o, j) == the_plan.operand(o, k) && (j < k || the_plan.sliced[o.first_operand + j])) return true;
+      if (j != k && the_plan.operand(o, j) == the_plan.operand(o, k) && (j < k || the_plan.sliced[o.first_operand + j]))
+        return true;
     return false;
   }
 

@@ -23,8 +23,8 @@ struct network {
 template <class... Nodes>
 struct chain {};
 
-// Every branch takes the same input; the results are stacked along the channels. No copy is made where the device can let
-// branches write into slices of the whole.
+// Every branch takes the same input; the results are stacked along the channels. No copy is made where the device can
+// let branches write into slices of the whole.
 template <class... Branches>
 struct concat {};
 

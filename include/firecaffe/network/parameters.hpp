@@ -29,8 +29,8 @@ struct op_types {
 // How an op with a layer runs; `void` layers (concat, sum) have no implementation.
 template <class Net, class Device, plan_options Options, int Op>
 using implementation_of =
-    implementation<Device, typename op_types<Net, Device, Options, Op>::layer_type, op_types<Net, Device, Options, Op>::in,
-                   op_types<Net, Device, Options, Op>::out>;
+    implementation<Device, typename op_types<Net, Device, Options, Op>::layer_type,
+                   op_types<Net, Device, Options, Op>::in, op_types<Net, Device, Options, Op>::out>;
 
 // One parameter of the network: what it is, where it lies in the arenas of parameters, gradients and solver state.
 struct placed_parameter {
@@ -59,7 +59,8 @@ struct parameter_plan {
 
   constexpr parameter_plan() {
     constexpr int n = plan<Net, Device, Options>.op_count;
-    [this]<int... I>(std::integer_sequence<int, I...>) { (this->template add<n - 1 - I>(), ...); }(std::make_integer_sequence<int, n>{});
+    [this]<int... I>(std::integer_sequence<int, I...>) { (this->template add<n - 1 - I>(), ...); }
+    (std::make_integer_sequence<int, n>{});
   }
 
  private:
@@ -69,7 +70,7 @@ struct parameter_plan {
     if constexpr (types::here.leaf >= 0 && types::here.kind == op_kind::transform) {
       using L = typename types::layer_type;
       using fields = typename L::template parameters<parameter>;
-      if constexpr (field_count<fields> > 0) {
+      if constexpr (field_count < fields >> 0) {
         constexpr fields described = L::describe(types::in.extents);
         constexpr auto stored = implementation_of<Net, Device, Options, Op>::storage();
         for_each_field<fields>([&](auto i) {
@@ -91,8 +92,7 @@ constexpr std::int64_t op_parameter_count() {
   if constexpr (o.kind == op_kind::transform && o.leaf >= 0) {
     using L = leaf_of<Net, o.leaf>;
     const auto described = L::describe(graph_of<Net>.values[o.input]);
-    for_each_field<typename L::template parameters<parameter>>(
-        [&](auto i) { n += field<i>(described).elements(); });
+    for_each_field<typename L::template parameters<parameter>>([&](auto i) { n += field<i>(described).elements(); });
   }
   return n;
 }
@@ -101,15 +101,19 @@ constexpr std::int64_t op_parameter_count() {
 template <class Net>
 constexpr std::int64_t parameter_count = []<int... I>(std::integer_sequence<int, I...>) {
   return (std::int64_t{0} + ... + op_parameter_count<Net, I>());
-}(std::make_integer_sequence<int, graph_of<Net>.op_count>{});
+}
+(std::make_integer_sequence<int, graph_of<Net>.op_count>{});
 
 template <class Net, int Op>
 constexpr std::int64_t op_flops() {
   constexpr auto& g = graph_of<Net>;
   constexpr op o = g.ops[Op];
-  if constexpr (o.kind == op_kind::concat) return 0;
-  else if constexpr (o.kind == op_kind::sum) return g.values[o.output].elements() * (o.operands - 1);
-  else return leaf_of<Net, o.leaf>::flops(g.values[o.input]);
+  if constexpr (o.kind == op_kind::concat)
+    return 0;
+  else if constexpr (o.kind == op_kind::sum)
+    return g.values[o.output].elements() * (o.operands - 1);
+  else
+    return leaf_of<Net, o.leaf>::flops(g.values[o.input]);
 }
 
 // Forward floating-point operations of one sample (a multiply-add is two); concat moves, sum adds.
@@ -117,9 +121,8 @@ template <class Net>
 constexpr std::int64_t flops = [] {
   std::int64_t n = 0;
   constexpr auto& g = graph_of<Net>;
-  [&]<int... I>(std::integer_sequence<int, I...>) {
-    ((n += op_flops<Net, I>()), ...);
-  }(std::make_integer_sequence<int, g.op_count>{});
+  [&]<int... I>(std::integer_sequence<int, I...>) { ((n += op_flops<Net, I>()), ...); }
+  (std::make_integer_sequence<int, g.op_count>{});
   return n;
 }();
 
@@ -156,11 +159,21 @@ inline void fill_parameter(const parameter& p, std::uint64_t seed, int index, do
       return std::sqrt(-2 * std::log(to_unit(w.word[0]))) * std::cos(6.283185307179586 * to_unit(w.word[1]));
     };
     switch (p.fill.kind) {
-      case filler::constant: out[i] = p.fill.first; break;
-      case filler::uniform: out[i] = uniform(p.fill.first, p.fill.second); break;
-      case filler::gaussian: out[i] = p.fill.second + p.fill.first * normal(); break;
-      case filler::xavier: out[i] = uniform(-std::sqrt(3 / fan_in), std::sqrt(3 / fan_in)); break;
-      case filler::msra: out[i] = std::sqrt(2 / fan_in) * normal(); break;
+      case filler::constant:
+        out[i] = p.fill.first;
+        break;
+      case filler::uniform:
+        out[i] = uniform(p.fill.first, p.fill.second);
+        break;
+      case filler::gaussian:
+        out[i] = p.fill.second + p.fill.first * normal();
+        break;
+      case filler::xavier:
+        out[i] = uniform(-std::sqrt(3 / fan_in), std::sqrt(3 / fan_in));
+        break;
+      case filler::msra:
+        out[i] = std::sqrt(2 / fan_in) * normal();
+        break;
     }
   }
 }

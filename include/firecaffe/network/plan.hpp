@@ -5,7 +5,8 @@
 
 namespace firecaffe {
 
-// What a model is for. Without `training` no gradient is planned; `input_gradient` asks for the gradient of the input too.
+// What a model is for. Without `training` no gradient is planned; `input_gradient` asks for the gradient of the input
+// too.
 struct plan_options {
   bool training = true;
   bool input_gradient = false;
@@ -19,19 +20,20 @@ struct leaf_traits {
 };
 
 struct planned_op : op {
-  int fused_leaf = -1;          // the pointwise layer done in the same pass
-  bool backward = false;        // has a gradient to pass on or parameters to update, and a loss behind it
+  int fused_leaf = -1;    // the pointwise layer done in the same pass
+  bool backward = false;  // has a gradient to pass on or parameters to update, and a loss behind it
 };
 
 struct planned_value {
   shape extents;
   layout strides;
-  bool used = false;            // false: vanished inside a fused op
-  bool gradient = false;        // a loss depends on it, and somebody wants to know how
-  int home = -1;                // the value whose storage it shares, itself if it has its own
-  std::ptrdiff_t shift = 0;     // elements into a sample of the home: the channel slice of a concat
-  int born = 0, dies = -1, gradient_born = 0, gradient_dies = -1;    // op times, of homes; forward 0..m-1, backward m..2m-1
-  std::size_t offset = 0, gradient_offset = 0;                       // of homes, in elements per sample
+  bool used = false;         // false: vanished inside a fused op
+  bool gradient = false;     // a loss depends on it, and somebody wants to know how
+  int home = -1;             // the value whose storage it shares, itself if it has its own
+  std::ptrdiff_t shift = 0;  // elements into a sample of the home: the channel slice of a concat
+  int born = 0, dies = -1, gradient_born = 0,
+      gradient_dies = -1;                       // op times, of homes; forward 0..m-1, backward m..2m-1
+  std::size_t offset = 0, gradient_offset = 0;  // of homes, in elements per sample
 };
 
 template <class Net, class Device, plan_options Options>
@@ -44,7 +46,7 @@ class planner {
   planned_value values[max_values + 1];
   bool sliced[source.operand_count + 1] = {};  // operand of a concat that already lies where it belongs
   int op_count = 0;
-  std::size_t elements = 0;                    // activations and their gradients, per sample
+  std::size_t elements = 0;  // activations and their gradients, per sample
 
   constexpr planner() {
     read_traits();
@@ -55,7 +57,9 @@ class planner {
     place_all();
   }
 
-  static constexpr int operand(const op& o, int i) { return o.operands == 0 ? o.input : source.operand[o.first_operand + i]; }
+  static constexpr int operand(const op& o, int i) {
+    return o.operands == 0 ? o.input : source.operand[o.first_operand + i];
+  }
   static constexpr int operand_count(const op& o) { return o.operands == 0 ? 1 : o.operands; }
 
   // The gradient of operand `v` of op `index` is added to what later consumers have already written.
@@ -72,13 +76,15 @@ class planner {
     [this]<int... I>(std::integer_sequence<int, I...>) {
       ((traits[I] = traits_of<leaf_of<Net, I>>()), ...);
       ((traits[I].fuses_with_next = fuses<I>()), ...);
-    }(std::make_integer_sequence<int, source.leaf_count>{});
+    }
+    (std::make_integer_sequence<int, source.leaf_count>{});
   }
 
   template <class Leaf>
   static constexpr leaf_traits traits_of() {
     leaf_traits t;
-    t.needs_input = Leaf::backward_needs_input, t.needs_output = Leaf::backward_needs_output, t.in_place = Leaf::in_place;
+    t.needs_input = Leaf::backward_needs_input, t.needs_output = Leaf::backward_needs_output,
+    t.in_place = Leaf::in_place;
     t.parameters = field_count<typename Leaf::template parameters<int>> > 0;
     t.whole_samples = requires { Leaf::needs_whole_samples; };
     return t;
@@ -151,22 +157,25 @@ class planner {
   }
 
   // A concat's result may be its branches' own, which they may need: it stays.
-  constexpr bool overwritable(int i) const { return ops[i].kind != op_kind::concat && !(ops[i].backward && keeps_output(i)); }
+  constexpr bool overwritable(int i) const {
+    return ops[i].kind != op_kind::concat && !(ops[i].backward && keeps_output(i));
+  }
 
   // Last op to the first: in-place ops put their input where their output is, a concat its branches into its slices.
   constexpr void share_storage() {
     for (int v = 0; v < max_values; ++v) values[v].home = v;
     for (int i = op_count - 1; i >= 0; --i) {
       const op& o = ops[i];
-      if (o.kind == op_kind::transform && traits[o.leaf].in_place && o.input != 0 && last_consumer_is(i, o.input, true) &&
-          overwritable(producer(o.input)))
+      if (o.kind == op_kind::transform && traits[o.leaf].in_place && o.input != 0 &&
+          last_consumer_is(i, o.input, true) && overwritable(producer(o.input)))
         settle(o.input, o.output, 0);
       if (o.kind != op_kind::concat) continue;
       int channel = 0;
       for (int k = 0; k < o.operands; ++k) {
         const int v = operand(o, k);
         const shape part = values[v].extents;
-        if (v != 0 && values[v].home == v && last_consumer_is(i, v, false) && !(read_whole(v) && !Device::slices_are_whole) &&
+        if (v != 0 && values[v].home == v && last_consumer_is(i, v, false) &&
+            !(read_whole(v) && !Device::slices_are_whole) &&
             Device::can_slice(values[o.output].extents, channel, part)) {
           settle(v, o.output, values[o.output].strides.offset(0, channel, 0));
           sliced[o.first_operand + k] = true;

@@ -14,8 +14,8 @@ namespace firecaffe {
 // Stochastic gradient descent with momentum, by Caffe's formulas:
 //   V <- momentum * V + rate * (gradient + weight_decay * W)
 //   W <- W - V
-// The learning rate is inside V, so that changing it leaves the steps already taken as they were. The gradient is that of
-// the loss averaged over the global batch. Weight decay applies to biases too.
+// The learning rate is inside V, so that changing it leaves the steps already taken as they were. The gradient is that
+// of the loss averaged over the global batch. Weight decay applies to biases too.
 struct sgd {
   float momentum = 0;
   float weight_decay = 0;

@@ -31,7 +31,8 @@ class run_watch {
 
   epoch_event epoch(std::int64_t iteration, int epoch) const {
     const double now = watch_.seconds(), took = now - epoch_start_;
-    return {iteration, epoch, samples_ > 0 ? loss_ / double(samples_) : 0, took > 0 ? double(samples_) / took : 0, now, epochs_};
+    return {iteration, epoch,  samples_ > 0 ? loss_ / double(samples_) : 0, took > 0 ? double(samples_) / took : 0,
+            now,       epochs_};
   }
 
  private:
@@ -69,7 +70,8 @@ evaluation_event summarize(const double* results, double samples) {
           }
         }(),
         ...);
-  }(std::make_integer_sequence<int, p.op_count>{});
+  }
+  (std::make_integer_sequence<int, p.op_count>{});
   return event;
 }
 

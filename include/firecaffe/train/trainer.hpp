@@ -17,18 +17,19 @@ namespace firecaffe {
 
 template <class Solver>
 struct trainer_options {
-  int batch = 64;                       // global: the samples of one forward pass on all ranks together
-  int iter_size = 1;                    // batches whose gradients are added up before an update, as in Caffe
+  int batch = 64;     // global: the samples of one forward pass on all ranks together
+  int iter_size = 1;  // batches whose gradients are added up before an update, as in Caffe
   Solver solver{};
   std::function<double(std::int64_t)> learning_rate = [](std::int64_t) { return 0.01; };  // of the iteration: see lr::
-  std::uint64_t seed = 1;               // of initial parameters, shuffles and dropout
-  int threads = 0;                      // of this rank; 0: its share of the node's cores
-  std::size_t bucket_bytes = 1 << 20;   // gradients are summed in pieces of about this size, as the backward pass yields them
+  std::uint64_t seed = 1;  // of initial parameters, shuffles and dropout
+  int threads = 0;         // of this rank; 0: its share of the node's cores
+  std::size_t bucket_bytes =
+      1 << 20;  // gradients are summed in pieces of about this size, as the backward pass yields them
 };
 
 struct fit_options {
   int epochs = 0;
-  std::int64_t iterations = 0;          // stop after so many updates, 0: after `epochs`
+  std::int64_t iterations = 0;  // stop after so many updates, 0: after `epochs`
   bool shuffle = true;
   data::last_batch last = data::last_batch::keep;
   data::prefetch_options prefetch{};
@@ -36,17 +37,18 @@ struct fit_options {
 
 // Samples of one rank for one forward pass, in the caller's memory; see data::host_batch for the fields.
 struct batch_view {
-  const float* values = nullptr;        // (N, C, H, W)
+  const float* values = nullptr;  // (N, C, H, W)
   const std::int32_t* labels = nullptr;
   const float* targets = nullptr;
   int samples = 0, first_slot = 0;
 };
 
-// Synchronous data-parallel training: every rank of the communicator runs the same network on its share of the global batch,
-// gradients are summed over the ranks bucket by bucket while the backward pass goes on, and every rank makes the same
-// update. The result depends on the number of ranks only through the order of floating-point additions.
+// Synchronous data-parallel training: every rank of the communicator runs the same network on its share of the global
+// batch, gradients are summed over the ranks bucket by bucket while the backward pass goes on, and every rank makes the
+// same update. The result depends on the number of ranks only through the order of floating-point additions.
 //
-// Ranks that were built for different networks, solvers, batches or seeds get a communication_error from the constructor.
+// Ranks that were built for different networks, solvers, batches or seeds get a communication_error from the
+// constructor.
 template <class Net, class Solver, gradient_communicator Communicator, class Device>
 class trainer {
  public:
@@ -70,13 +72,14 @@ class trainer {
     buckets_.back().last = memory::parameter_elements + 1;  // the loss rides behind the last gradients
     for (std::size_t b = 0; b < buckets_.size(); ++b)
       communicator_->template prepare<T>(int(b), buckets_[b].last - buckets_[b].first);
-    const std::string description = fingerprint<Net, Device>(options_.solver, options_.batch, options_.iter_size, options_.seed);
+    const std::string description =
+        fingerprint<Net, Device>(options_.solver, options_.batch, options_.iter_size, options_.seed);
     communicator_->agree(hash_of(description), description);
   }
 
-  // One update from `iter_size` (or fewer) passes; `global_samples` is what the passes have on all ranks together. All ranks
-  // call it together. Returns the mean loss, the same on every rank. Throws numeric_error, before any parameter is
-  // touched, when it is not finite.
+  // One update from `iter_size` (or fewer) passes; `global_samples` is what the passes have on all ranks together. All
+  // ranks call it together. Returns the mean loss, the same on every rank. Throws numeric_error, before any parameter
+  // is touched, when it is not finite.
   double step(std::span<const batch_view> passes, int global_samples) {
     loss_ = 0;
     for (std::size_t i = 0; i < passes.size(); ++i) accumulate(passes[i], global_samples, i, i + 1 == passes.size());
@@ -84,17 +87,21 @@ class trainer {
   }
   double step(const batch_view& one, int global_samples) { return step({&one, 1}, global_samples); }
 
-  // Trains on `dataset`; each observer is told of steps and epochs by `on(event)`. All ranks call it with the same data.
+  // Trains on `dataset`; each observer is told of steps and epochs by `on(event)`. All ranks call it with the same
+  // data.
   template <data::dataset Dataset, class... Observers>
   void fit(const Dataset& dataset, const fit_options& o, Observers&... observers) {
-    fit_and(dataset, o, [] {}, observers...);
+    fit_and(
+        dataset, o, [] {}, observers...);
   }
 
   // The same, and evaluates on `validation` after every epoch.
   template <data::dataset Dataset, data::dataset Validation, class... Observers>
-  evaluation_event fit(const Dataset& dataset, const Validation& validation, const fit_options& o, Observers&... observers) {
+  evaluation_event fit(const Dataset& dataset, const Validation& validation, const fit_options& o,
+                       Observers&... observers) {
     evaluation_event last;
-    fit_and(dataset, o, [&] { last = evaluate(validation, observers...); }, observers...);
+    fit_and(
+        dataset, o, [&] { last = evaluate(validation, observers...); }, observers...);
     return last;
   }
 
@@ -134,7 +141,8 @@ class trainer {
  private:
   static options_type checked(options_type o) {
     if (o.batch < 1) throw usage_error("trainer: batch must be at least 1, it is " + std::to_string(o.batch));
-    if (o.iter_size < 1) throw usage_error("trainer: iter_size must be at least 1, it is " + std::to_string(o.iter_size));
+    if (o.iter_size < 1)
+      throw usage_error("trainer: iter_size must be at least 1, it is " + std::to_string(o.iter_size));
     if (o.threads < 0) throw usage_error("trainer: threads must not be negative");
     if (!o.learning_rate) throw usage_error("trainer: there is no learning-rate policy");
     return o;
@@ -193,7 +201,8 @@ class trainer {
     communicator_->wait_all();
     waited_ += watch.seconds();
     if constexpr (!Device::host_memory_is_device_memory)
-      if (communicator_->size() > 1) model_.device().upload(model_.gradients(), staged_.data(), memory::parameter_elements + 1);
+      if (communicator_->size() > 1)
+        model_.device().upload(model_.gradients(), staged_.data(), memory::parameter_elements + 1);
     T loss{};
     model_.device().download(&loss, model_.gradients() + memory::parameter_elements, 1);
     if (!std::isfinite(loss))
@@ -203,8 +212,8 @@ class trainer {
     T* state[Solver::state_arrays + 1] = {};
     for (int i = 0; i < Solver::state_arrays; ++i) state[i] = state_[std::size_t(i)].data();
     model_.device().for_each(memory::parameter_elements,
-                             options_.solver.update(model_.parameters(), static_cast<const T*>(model_.gradients()), state,
-                                                    options_.learning_rate(iteration_)));
+                             options_.solver.update(model_.parameters(), static_cast<const T*>(model_.gradients()),
+                                                    state, options_.learning_rate(iteration_)));
     ++iteration_;
     return loss;
   }

@@ -5,7 +5,8 @@
 
 namespace firecaffe::lr {
 
-// Learning-rate policies are functions of the iteration (from 0), with Caffe's names and formulas. Any callable will do.
+// Learning-rate policies are functions of the iteration (from 0), with Caffe's names and formulas. Any callable will
+// do.
 
 // rate = base
 struct fixed {
@@ -26,7 +27,9 @@ struct inv {
   float base = 0.01f;
   float gamma = 1e-4f;
   float power = 0.75f;
-  double operator()(std::int64_t iteration) const { return base * std::pow(1 + gamma * double(iteration), -double(power)); }
+  double operator()(std::int64_t iteration) const {
+    return base * std::pow(1 + gamma * double(iteration), -double(power));
+  }
 };
 
 }  // namespace firecaffe::lr
