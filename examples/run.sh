@@ -18,6 +18,7 @@ build lenet
 mpi_environment "$ranks"
 cores=$(core_count); threads=$((cores / ranks)); [ "$threads" -ge 1 ] || threads=1
 export OMP_NUM_THREADS=${OMP_NUM_THREADS:-$threads}
+[ -t 1 ] || export TERM=dumb  # mpirun gives its ranks a terminal even where it has none
 launcher=mpirun; have_tool mpirun || launcher=mpiexec
 say "$launcher -n $ranks lenet $data $* ($OMP_NUM_THREADS thread(s) a rank, $cores core(s))"
 exec "$launcher" -n "$ranks" "$build_dir/examples/lenet" "$data" "$@"

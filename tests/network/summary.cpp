@@ -54,6 +54,14 @@ TEST_CASE("a summary shows ops, fusion, slices, shapes and totals") {
   CHECK(fc::summary<networks::heads, fc::reference>(1).find("loss x 0.125") != std::string::npos);
 }
 
+TEST_CASE("a summary needs no device") {
+  const std::string s = fc::summary<lenet>();
+  INFO(s);
+  CHECK(s.find("431080") != std::string::npos);
+  CHECK(s.find(std::to_string(431080 * 4)) != std::string::npos);  // bytes sent, without padding
+  CHECK(fc::parameters_of<lenet, fc::no_device>.elements == 431080);
+}
+
 template <class Net, class Device>
 void check_rows() {
   using table = fc::summary_table<Net, Device>;

@@ -104,8 +104,8 @@ struct narrow_conv {
   static const float* input_at(const float* x, int channel, int pixel) {
     return x + InLayout.offset(0, channel, pixel);
   }
-  static vec load(const float* p) { return load_vector<Lanes>(p); }
-  static void store(float* p, vec v) { store_vector(p, v); }
+  static auto& at(const float* p) { return vector_at<Lanes>(p); }
+  static auto& at(float* p) { return vector_at<Lanes>(p); }
 
   template <int Rows, int Blocks, class Activation>
   static void forward_row(const float* x, float* y, const float* w, const float* bias, int first, int h) {
@@ -122,7 +122,7 @@ struct narrow_conv {
 #pragma GCC unroll 16
     for (int r = 0; r < Rows; ++r)
 #pragma GCC unroll 4
-      for (int b = 0; b < Blocks; ++b) sum[r][b] = load(bias + (first + b) * Lanes);
+      for (int b = 0; b < Blocks; ++b) sum[r][b] = at(bias + (first + b) * Lanes);
     w += first * Lanes;
     for (int i = 0; i < inputs; ++i)
       for (int kh = 0; kh < KernelH; ++kh) {
@@ -130,7 +130,7 @@ struct narrow_conv {
         for (int kw = 0; kw < KernelW; ++kw, w += padded_outputs, row += InLayout.pixel) {
           vec wide[Blocks];
 #pragma GCC unroll 4
-          for (int b = 0; b < Blocks; ++b) wide[b] = load(w + b * Lanes);
+          for (int b = 0; b < Blocks; ++b) wide[b] = at(w + b * Lanes);
 #pragma GCC unroll 16
           for (int r = 0; r < Rows; ++r)
 #pragma GCC unroll 4
@@ -143,7 +143,7 @@ struct narrow_conv {
       for (int b = 0; b < Blocks; ++b) {
         if constexpr (!std::is_same_v<Activation, identity>)
           for (int lane = 0; lane < Lanes; ++lane) sum[r][b][lane] = Activation::value(sum[r][b][lane]);
-        store(y + ((first + b) * out_pixels + h * Out.width + column + r) * Lanes, sum[r][b]);
+        at(y + ((first + b) * out_pixels + h * Out.width + column + r) * Lanes) = sum[r][b];
       }
   }
 
@@ -162,7 +162,7 @@ struct narrow_conv {
 #pragma GCC unroll 16
     for (int r = 0; r < Rows; ++r)
 #pragma GCC unroll 4
-      for (int b = 0; b < Blocks; ++b) sum[r][b] = load(to + (b * in_pixels + r) * Lanes);
+      for (int b = 0; b < Blocks; ++b) sum[r][b] = at(to + (b * in_pixels + r) * Lanes);
     const float* w = wt + k * outputs * padded_inputs + first * Lanes;
     for (int ob = 0; ob < out_blocks; ++ob) {
       const float* from = dy + (ob * out_pixels + h * Out.width + column) * Lanes;
@@ -170,7 +170,7 @@ struct narrow_conv {
       for (int lane = 0; lane < lanes; ++lane, w += padded_inputs) {
         vec wide[Blocks];
 #pragma GCC unroll 4
-        for (int b = 0; b < Blocks; ++b) wide[b] = load(w + b * Lanes);
+        for (int b = 0; b < Blocks; ++b) wide[b] = at(w + b * Lanes);
 #pragma GCC unroll 16
         for (int r = 0; r < Rows; ++r)
 #pragma GCC unroll 4
@@ -180,7 +180,7 @@ struct narrow_conv {
 #pragma GCC unroll 16
     for (int r = 0; r < Rows; ++r)
 #pragma GCC unroll 4
-      for (int b = 0; b < Blocks; ++b) store(to + (b * in_pixels + r) * Lanes, sum[r][b]);
+      for (int b = 0; b < Blocks; ++b) at(to + (b * in_pixels + r) * Lanes) = sum[r][b];
   }
 
   // Rows of a kernel and channel blocks whose accumulators fit the registers.
@@ -206,8 +206,7 @@ struct narrow_conv {
         const float* row = input_at(x, i, (h + kh) * In.width + column);
         vec wide[Blocks];
 #pragma GCC unroll 4
-        for (int b = 0; b < Blocks; ++b)
-          wide[b] = load(dy + ((first + b) * out_pixels + h * Out.width + column) * Lanes);
+        for (int b = 0; b < Blocks; ++b) wide[b] = at(dy + ((first + b) * out_pixels + h * Out.width + column) * Lanes);
 #pragma GCC unroll 32
         for (int k = 0; k < Rows * KernelW; ++k) {
           const float value = row[(k / KernelW * In.width + k % KernelW) * InLayout.pixel];
@@ -221,7 +220,7 @@ struct narrow_conv {
 #pragma GCC unroll 4
       for (int b = 0; b < Blocks; ++b) {
         float* p = to + k * padded_outputs + b * Lanes;
-        store(p, load(p) + sum[k][b]);
+        at(p) += sum[k][b];
       }
   }
 };

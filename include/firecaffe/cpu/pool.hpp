@@ -16,7 +16,8 @@ struct cpu_pool {
   static constexpr int blocks = (In.extents.channels + lanes - 1) / lanes;
 
   using vec = vector<lanes>;
-  static vec load(const float* p) { return load_vector<lanes>(p); }
+  static auto& at(const float* p) { return vector_at<lanes>(p); }
+  static auto& at(float* p) { return vector_at<lanes>(p); }
 
   static constexpr no_parameters<weight_layout> storage() { return {}; }
   cpu_pool(basic_cpu<Block>&, int) {}
@@ -52,7 +53,7 @@ template <int Block, class... Options, place In, place Out>
 struct implementation<basic_cpu<Block>, max_pool<Options...>, In, Out>
     : cpu_pool<Block, max_pool<Options...>, In, Out> {
   using base = cpu_pool<Block, max_pool<Options...>, In, Out>;
-  using base::base, base::lanes, base::in, base::load;
+  using base::base, base::lanes, base::in, base::at;
   using vec = typename base::vec;
   using range = typename base::range;
 
@@ -63,13 +64,13 @@ struct implementation<basic_cpu<Block>, max_pool<Options...>, In, Out>
       const float* px = base::sample(x, n);
       float* py = base::sample(y, n);
       base::for_each_window([&](int from, int to, range rows, range columns) {
-        vec best = load(px + from + (rows.first * in.width + columns.first) * lanes);
+        vec best = at(px + from + (rows.first * in.width + columns.first) * lanes);
         for (int h = rows.first; h < rows.last; ++h)
           for (int w = columns.first; w < columns.last; ++w) {
-            const vec here = load(px + from + (h * in.width + w) * lanes);
+            const vec here = at(px + from + (h * in.width + w) * lanes);
             best = here > best ? here : best;
           }
-        store_vector(py + to, best);
+        at(py + to) = best;
       });
     }
   }
@@ -91,15 +92,15 @@ struct implementation<basic_cpu<Block>, max_pool<Options...>, In, Out>
       if (!writes && !adds.input)
         std::memset(pdx, 0, sizeof(float) * std::size_t(basic_cpu<Block>::sample_elements(dx)));
       base::for_each_window([&](int from, int to, range rows, range columns) {
-        const vec best = load(py + to);
-        vec left = load(pdy + to);
+        const vec best = at(py + to);
+        vec left = at(pdy + to);
         for (int h = rows.first; h < rows.last; ++h)
           for (int w = columns.first; w < columns.last; ++w) {
             float* share_of = pdx + from + (h * in.width + w) * lanes;
-            const auto won = load(px + from + (h * in.width + w) * lanes) == best;
+            const auto won = at(px + from + (h * in.width + w) * lanes) == best;
             const vec share = won ? left : vec{};
             left = won ? vec{} : left;
-            store_vector(share_of, writes ? share : share + load(share_of));
+            at(share_of) = writes ? share : share + at(share_of);
           }
       });
     }
@@ -110,7 +111,7 @@ template <int Block, class... Options, place In, place Out>
 struct implementation<basic_cpu<Block>, avg_pool<Options...>, In, Out>
     : cpu_pool<Block, avg_pool<Options...>, In, Out> {
   using base = cpu_pool<Block, avg_pool<Options...>, In, Out>;
-  using base::base, base::lanes, base::in, base::load;
+  using base::base, base::lanes, base::in, base::at;
   using vec = typename base::vec;
   using range = typename base::range;
 
@@ -123,8 +124,8 @@ struct implementation<basic_cpu<Block>, avg_pool<Options...>, In, Out>
       base::for_each_window([&](int from, int to, range rows, range columns) {
         vec total = {};
         for (int h = rows.first; h < rows.last; ++h)
-          for (int w = columns.first; w < columns.last; ++w) total += load(px + from + (h * in.width + w) * lanes);
-        store_vector(py + to, total * (1.0f / float(rows.size * columns.size)));
+          for (int w = columns.first; w < columns.last; ++w) total += at(px + from + (h * in.width + w) * lanes);
+        at(py + to) = total * (1.0f / float(rows.size * columns.size));
       });
     }
   }
@@ -139,11 +140,11 @@ struct implementation<basic_cpu<Block>, avg_pool<Options...>, In, Out>
       float* pdx = base::sample(dx, n);
       if (!adds.input) std::memset(pdx, 0, sizeof(float) * std::size_t(basic_cpu<Block>::sample_elements(dx)));
       base::for_each_window([&](int from, int to, range rows, range columns) {
-        const vec share = load(pdy + to) * (1.0f / float(rows.size * columns.size));
+        const vec share = at(pdy + to) * (1.0f / float(rows.size * columns.size));
         for (int h = rows.first; h < rows.last; ++h)
           for (int w = columns.first; w < columns.last; ++w) {
             float* share_of = pdx + from + (h * in.width + w) * lanes;
-            store_vector(share_of, load(share_of) + share);
+            at(share_of) += share;
           }
       });
     }

@@ -1,28 +1,27 @@
 #pragma once
 
-#include <cstring>
-
 namespace firecaffe {
 
 // `Lanes` floats as the compiler's own vector type: + - * > ?: work lane by lane at whatever width the machine has.
 template <int Lanes>
 struct vector_of {
   typedef float type __attribute__((vector_size(Lanes * sizeof(float))));
+  typedef float in_memory __attribute__((vector_size(Lanes * sizeof(float)), aligned(sizeof(float)), may_alias));
 };
 
 template <int Lanes>
 using vector = typename vector_of<Lanes>::type;
 
+// `Lanes` floats where they lie, at any alignment, to be read or assigned. A reference, since how a vector is returned
+// depends on the instruction set that the caller was compiled for.
 template <int Lanes>
-inline vector<Lanes> load_vector(const float* p) {
-  vector<Lanes> v;
-  std::memcpy(&v, p, sizeof v);
-  return v;
+inline const typename vector_of<Lanes>::in_memory& vector_at(const float* p) {
+  return *reinterpret_cast<const typename vector_of<Lanes>::in_memory*>(p);
 }
 
-template <class Vector>
-inline void store_vector(float* p, Vector v) {
-  std::memcpy(p, &v, sizeof v);
+template <int Lanes>
+inline typename vector_of<Lanes>::in_memory& vector_at(float* p) {
+  return *reinterpret_cast<typename vector_of<Lanes>::in_memory*>(p);
 }
 
 }  // namespace firecaffe

@@ -81,7 +81,7 @@ class model {
   }
   // Throws usage_error for a label that is no class of the network.
   void load_labels(const std::int32_t* labels) {
-    for (int n = 0; n < samples_; ++n)
+    for (int n = 0; n < samples_ && memory::uses_labels; ++n)
       if (labels[n] < 0 || labels[n] >= memory::classes)
         throw usage_error("model: sample " + std::to_string(n) + " has the label " + std::to_string(labels[n]) +
                           "; labels are 0 to " + std::to_string(memory::classes - 1));

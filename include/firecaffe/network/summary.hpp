@@ -3,9 +3,29 @@
 #include <cstdio>
 #include <string>
 
+#include "../layers/conv.hpp"
+#include "../layers/dense.hpp"
 #include "memory_plan.hpp"
 
 namespace firecaffe {
+
+// Stands for a device where none is named: single precision, values (N, C, H, W) and parameters as published, no padding.
+// It plans and cannot run.
+struct no_device {
+  using scalar = float;
+  static constexpr const char* name = "no device in particular";
+  static constexpr std::size_t alignment = 1;
+  static constexpr bool slices_are_whole = true;
+  static constexpr layout value_layout(shape s) { return blocked_layout(s, 1); }
+  static constexpr bool can_slice(shape, int, shape) { return true; }
+  template <class Layer, class Next>
+  static constexpr bool fuses = false;
+};
+
+template <int Outputs, class... Options, place In, place Out>
+struct implementation<no_device, conv<Outputs, Options...>, In, Out> {
+  static constexpr auto storage() { return canonical_storage<conv<Outputs, Options...>>(In.extents); }
+};
 
 // One op of a network on a device, as `summary` prints it.
 struct summary_row {
@@ -91,8 +111,8 @@ struct summary_table {
 // sample, bytes of activations and their gradients per sample (lifetimes share memory: less than the column adds up to,
 // or more, for the gradients), bytes that a rank contributes to the sum of gradients, and what a model for `batch`
 // samples allocates (memory_plan; a solver's state and a vendor kernel's scratch come on top). Runs nothing.
-template <class Net, class Device, plan_options Options = plan_options{}>
-std::string summary(int batch) {
+template <class Net, class Device = no_device, plan_options Options = plan_options{}>
+std::string summary(int batch = 1) {
   using table = summary_table<Net, Device, Options>;
   using memory = memory_plan<Net, Device, Options>;
   auto line = [](const char* op, const std::string& name, const std::string& output, long long parameters, double mflop,
