@@ -38,7 +38,8 @@ class temporary_directory {
   std::string write(const std::string& name, const bytes& content) {
     const std::string path = file(name);
     std::FILE* out = std::fopen(path.c_str(), "wb");
-    if (!out || std::fwrite(content.data(), 1, content.size(), out) != content.size() || std::fclose(out) != 0)
+    if (!out || (!content.empty() && std::fwrite(content.data(), 1, content.size(), out) != content.size()) ||
+        std::fclose(out) != 0)
       throw std::runtime_error("cannot write " + path);
     return path;
   }

@@ -27,8 +27,9 @@ inline void check(int code, const char* call, int rank, int peer = -1) {
 }
 
 // Point-to-point messages on a duplicate of the user's communicator, so that tags and errors stay apart from the
-// user's. Standard MPI-3; MPI must be initialised, at any thread level, and all calls come from the thread that may
-// call MPI. Never initialises, finalises or aborts MPI.
+// user's (MPICH asks the handler of MPI_COMM_WORLD about messages longer than their receive, which end the job unless
+// that handler returns). Standard MPI-3; MPI must be initialised, at any thread level, and all calls come from the
+// thread that may call MPI. Never initialises, finalises or aborts MPI.
 //
 // Construction is collective over `parent`, and so is destruction, which frees the duplicate; but not after a failure,
 // while an exception unwinds, or once MPI is finalised: then the duplicate is left to MPI.
