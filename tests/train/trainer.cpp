@@ -220,7 +220,7 @@ TEST_CASE("a loss that is not finite stops the run on every rank and leaves the 
 }
 
 TEST_CASE("ranks built differently are told so, both named") {
-  for (int different = 0; different < 3; ++different) {
+  for (int different = 0; different < 4; ++different) {
     int thrown = 0;
     std::mutex mutex;
     local::run(2, [&](local::transport wire) {
@@ -229,6 +229,7 @@ TEST_CASE("ranks built differently are told so, both named") {
         if (different == 0) o.batch = 16;
         if (different == 1) o.solver.momentum = 0.5f;
         if (different == 2) o.seed = 8;
+        if (different == 3) o.bucket_bytes = 4096;
       }
       try {
         trainer<small_net, sgd, local_tree, cpu> t{wire, o};
@@ -255,6 +256,7 @@ TEST_CASE("options that cannot be used are refused") {
   CHECK_THROWS_AS((trainer_type{alone{}, o}), usage_error);
   trainer_type t{alone{}, usual(4)};
   CHECK_THROWS_AS(t.fit(images(8), {}), usage_error);
+  CHECK_THROWS_AS(t.step(std::span<const batch_view>{}, 4), usage_error);
   const data::synthetic wrong{{.samples = 4, .extents = {1, 8, 8}, .classes = 5}};
   CHECK_THROWS_AS(t.fit(wrong, {.epochs = 1}), usage_error);
 }

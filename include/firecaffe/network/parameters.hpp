@@ -126,8 +126,8 @@ constexpr std::int64_t flops = [] {
   return n;
 }();
 
-// The buckets of a network's gradients: at least `bytes` each but for the last to become ready, which is joined to its
-// neighbour when it is small, so that no message is mostly latency.
+// The buckets of a network's gradients: at least `bytes` each but for the last to become ready. That one is joined to its
+// neighbour when it is below a sixteenth: a message that is mostly latency costs more than the neighbour's later start.
 template <class Net, class Device, plan_options Options = plan_options{}>
 std::vector<bucket> buckets_of(std::size_t bytes) {
   const auto& p = parameters_of<Net, Device, Options>;
@@ -138,7 +138,7 @@ std::vector<bucket> buckets_of(std::size_t bytes) {
     const std::size_t last = i + 1 < p.count ? p.list[i + 1].offset : p.elements;
     const bool op_done = i + 1 == p.count || p.list[i + 1].op != p.list[i].op;
     if (!op_done || (last - first < wanted && i + 1 < p.count)) continue;
-    if (last - first < wanted / 2 && !out.empty())
+    if (last - first < wanted / 16 && !out.empty())
       out.back().last = last, out.back().ready_op = p.list[i].op;
     else
       out.push_back({first, last, p.list[i].op});

@@ -73,7 +73,8 @@ class trainer {
     for (std::size_t b = 0; b < buckets_.size(); ++b)
       communicator_->template prepare<T>(int(b), buckets_[b].last - buckets_[b].first);
     const std::string description =
-        fingerprint<Net, Device>(options_.solver, options_.batch, options_.iter_size, options_.seed);
+        fingerprint<Net, Device>(options_.solver, options_.batch, options_.iter_size, options_.seed) + ", buckets of " +
+        std::to_string(options_.bucket_bytes) + " bytes";
     communicator_->agree(hash_of(description), description);
   }
 
@@ -81,6 +82,7 @@ class trainer {
   // ranks call it together. Returns the mean loss, the same on every rank. Throws numeric_error, before any parameter
   // is touched, when it is not finite.
   double step(std::span<const batch_view> passes, int global_samples) {
+    if (passes.empty() || global_samples < 1) throw usage_error("trainer: a step needs a pass and at least one sample");
     loss_ = 0;
     for (std::size_t i = 0; i < passes.size(); ++i) accumulate(passes[i], global_samples, i, i + 1 == passes.size());
     return finish();
