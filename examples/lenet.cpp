@@ -97,13 +97,8 @@ void train(const arguments& a, fc::mpi::session& session) {
   }
 
   fc::observe::console console{rank};
-  fc::evaluation_event result;
-  if (a.metrics.empty()) {
-    result = trainer.fit(train_set, test_set, {.epochs = a.epochs}, console);
-  } else {
-    fc::observe::metrics_file file{a.metrics, rank};
-    result = trainer.fit(train_set, test_set, {.epochs = a.epochs}, console, file);
-  }
+  fc::observe::metrics_file metrics{a.metrics, rank};
+  const fc::evaluation_event result = trainer.fit(train_set, test_set, {.epochs = a.epochs}, console, metrics);
   if (rank == 0) std::printf("test accuracy %.4f\n", result.metrics[0].value);
 }
 

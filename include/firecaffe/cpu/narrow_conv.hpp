@@ -53,28 +53,25 @@ struct narrow_conv {
   template <class Activation>
   static void forward(const float* x, float* y, const float* w, const float* bias) {
     constexpr tile t = choose_tile(Out.width, out_blocks, registers);
-    for (int first = 0; first < out_blocks; first += t.blocks)
-      for (int h = 0; h < Out.height; ++h) {
-        if (first + t.blocks <= out_blocks)
-          forward_row<t.rows, t.blocks, Activation>(x, y, w, bias, first, h);
-        else
-          forward_row<t.rows, (out_blocks % t.blocks) + (out_blocks % t.blocks == 0), Activation>(x, y, w, bias, first,
-                                                                                                  h);
-      }
+    constexpr int whole = out_blocks / t.blocks * t.blocks;
+    for (int h = 0; h < Out.height; ++h) {
+      for (int first = 0; first < whole; first += t.blocks)
+        forward_row<t.rows, t.blocks, Activation>(x, y, w, bias, first, h);
+      if constexpr (whole < out_blocks) forward_row<t.rows, out_blocks - whole, Activation>(x, y, w, bias, whole, h);
+    }
   }
 
   // One sample: dx is written, or added to. `wt` is the transposed copy of the weights.
   static void backward_input(float* dx, const float* dy, const float* wt, bool add) {
     constexpr tile t = choose_tile(Out.width, in_blocks, registers);
     if (!add) std::memset(dx, 0, sizeof(float) * std::size_t(in_blocks) * Lanes * in_pixels);
-    for (int first = 0; first < in_blocks; first += t.blocks)
-      for (int k = 0; k < taps; ++k)
-        for (int h = 0; h < Out.height; ++h) {
-          if (first + t.blocks <= in_blocks)
-            backward_input_row<t.rows, t.blocks>(dx, dy, wt, first, k, h);
-          else
-            backward_input_row<t.rows, (in_blocks % t.blocks) + (in_blocks % t.blocks == 0)>(dx, dy, wt, first, k, h);
-        }
+    constexpr int whole = in_blocks / t.blocks * t.blocks;
+    for (int k = 0; k < taps; ++k)
+      for (int h = 0; h < Out.height; ++h) {
+        for (int first = 0; first < whole; first += t.blocks)
+          backward_input_row<t.rows, t.blocks>(dx, dy, wt, first, k, h);
+        if constexpr (whole < in_blocks) backward_input_row<t.rows, in_blocks - whole>(dx, dy, wt, whole, k, h);
+      }
   }
 
   static void transpose(const float* w, float* wt) {
@@ -87,17 +84,9 @@ struct narrow_conv {
   // One sample, added to dw.
   static void backward_weight(const float* x, const float* dy, float* dw) {
     constexpr tile t = weight_tile();
-    for (int first = 0; first < out_blocks; first += t.blocks)
-      for (int i = 0; i < inputs; ++i)
-        for (int kh = 0; kh < KernelH; kh += t.rows) {
-          constexpr int rest_b = (out_blocks % t.blocks) + (out_blocks % t.blocks == 0);
-          constexpr int rest_r = (KernelH % t.rows) + (KernelH % t.rows == 0);
-          const bool all_b = first + t.blocks <= out_blocks, all_r = kh + t.rows <= KernelH;
-          if (all_b && all_r) backward_weight_tile<t.rows, t.blocks>(x, dy, dw, first, i, kh);
-          if (all_b && !all_r) backward_weight_tile<rest_r, t.blocks>(x, dy, dw, first, i, kh);
-          if (!all_b && all_r) backward_weight_tile<t.rows, rest_b>(x, dy, dw, first, i, kh);
-          if (!all_b && !all_r) backward_weight_tile<rest_r, rest_b>(x, dy, dw, first, i, kh);
-        }
+    constexpr int whole = out_blocks / t.blocks * t.blocks;
+    for (int first = 0; first < whole; first += t.blocks) backward_weight_blocks<t.rows, t.blocks>(x, dy, dw, first);
+    if constexpr (whole < out_blocks) backward_weight_blocks<t.rows, out_blocks - whole>(x, dy, dw, whole);
   }
 
  private:
@@ -196,6 +185,15 @@ struct narrow_conv {
         if (cost < best_cost) best = {r, b}, best_cost = cost;
       }
     return best;
+  }
+
+  template <int Rows, int Blocks>
+  static void backward_weight_blocks(const float* x, const float* dy, float* dw, int first) {
+    constexpr int whole = KernelH / Rows * Rows;
+    for (int i = 0; i < inputs; ++i) {
+      for (int kh = 0; kh < whole; kh += Rows) backward_weight_tile<Rows, Blocks>(x, dy, dw, first, i, kh);
+      if constexpr (whole < KernelH) backward_weight_tile<KernelH - whole, Blocks>(x, dy, dw, first, i, whole);
+    }
   }
 
   template <int Rows, int Blocks>

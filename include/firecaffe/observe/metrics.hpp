@@ -21,12 +21,13 @@ enum class metrics_mode { replace, append };
 //   {"event":"step","iteration":1,"epoch":0,"step":0,"steps_per_epoch":469,"loss":2.31,...}
 // Numbers are written so that reading them back gives the same double; what is not finite becomes null, as JSON has no
 // word for it. Lines reach the file at the end of each epoch and after each evaluation at the latest. Only rank 0
-// opens it. Throws file_error, with the path, where the file cannot be opened or written (a full disk).
+// opens it; an empty path is no file, for programs that let their users choose. Throws file_error, with the path, where
+// the file cannot be opened or written (a full disk).
 class metrics_file {
  public:
   explicit metrics_file(std::string path, int rank = 0, metrics_mode mode = metrics_mode::replace)
       : path_(std::move(path)) {
-    if (rank != 0) return;
+    if (rank != 0 || path_.empty()) return;
     file_.reset(std::fopen(path_.c_str(), mode == metrics_mode::append ? "ab" : "wb"));
     if (!file_) fail("cannot be opened for writing");
   }
