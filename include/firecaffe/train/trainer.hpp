@@ -120,7 +120,8 @@ class trainer {
       load(view(batches.next()));
       if (model_.samples() == 0) continue;
       model_.forward({false, options_.seed, std::uint32_t(iteration_)});
-      const std::vector<double> part = model_.results();
+      double part[memory::results];
+      model_.results(part);
       for (std::size_t i = 0; i < sums.size(); ++i) sums[i] += part[i];
     }
     communicator_->sum(sums);
