@@ -5,6 +5,7 @@
 #include "firecaffe/layers/dense.hpp"
 #include "firecaffe/layers/dropout.hpp"
 #include "firecaffe/layers/losses.hpp"
+#include "firecaffe/layers/lrn.hpp"
 #include "firecaffe/layers/pool.hpp"
 #include "firecaffe/network/network.hpp"
 
@@ -47,6 +48,17 @@ struct pools_in_a_row
     : network<input<10, 16, 15>, max_pool<kernel<3>, stride<2>, ceil_mode>, relu,
               avg_pool<kernel<2>, stride<2>, pad<1>>, conv<11, kernel<1>>, max_pool<kernel<2>>, avg_pool<global>,
               dense<4>, dropout<>, dense<3>, accuracy<1>, accuracy<2>, softmax_loss> {};
+
+// Windows within a block and across several, wider than all channels and of one; channels that fill blocks, that do
+// not, and of an image; a gradient that is written and ones that are added; slices; every way to take the power.
+struct normalisations
+    : network<input<3, 5, 4>, lrn<>, conv<16, kernel<2>>, lrn<alpha<ratio<3>>, local_size<3>>, conv<24, kernel<1>>,
+              tap<half<2>, lrn<beta<ratio<2, 3>>, alpha<ratio<5>>>, dense<3>, softmax_loss>,
+              tap<half<2>, lrn<local_size<1>, beta<half<2>>>, dense<3>, euclidean_loss>,
+              concat<chain<conv<16, kernel<1>>, lrn<local_size<7>, beta<ratio<5, 4>>>>,
+                     chain<lrn<offset<half<4>>, beta<ratio<1>>>, conv<16, kernel<1>>>>,
+              lrn<local_size<35>, alpha<ratio<40>>, offset<ratio<2>>>, conv<21, kernel<1>>, relu,
+              lrn<local_size<9>, alpha<ratio<-1, -2>>, beta<ratio<7, 4>>>, dense<3>, euclidean_loss> {};
 
 // Every activation behind a dense layer, behind one without a bias, and behind none.
 struct activations : network<input<6>, sigmoid, dense<9>, relu, dense<10, no_bias>, leaky_relu<ratio<1, 5>>, dense<8>,

@@ -2,10 +2,12 @@
 
 #include <cmath>
 #include <cstdint>
+#include <cstdlib>
 #include <vector>
 
 #include "firecaffe/layers/conv.hpp"
 #include "firecaffe/layers/losses.hpp"
+#include "firecaffe/layers/lrn.hpp"
 #include "firecaffe/layers/pointwise.hpp"
 #include "firecaffe/layers/pool.hpp"
 
@@ -240,6 +242,40 @@ struct implementation<basic_reference<Slices>, avg_pool<Options...>, In, Out> : 
     device::each(dy, [&](int n, int c, int q) {
       const int size = each_of(q, [](int) {});
       each_of(q, [&](int p) { dx(n, c, p) += dy(n, c, q) / size; });
+    });
+  }
+};
+
+template <bool Slices, class... Options, place In, place Out>
+struct implementation<basic_reference<Slices>, lrn<Options...>, In, Out> : reference_layer<Slices> {
+  using base = reference_layer<Slices>;
+  using base::base, typename base::device, typename base::view, typename base::const_view;
+  static constexpr lrn_settings o = lrn<Options...>::settings;
+
+  // f(i) for the channels around c
+  template <class F>
+  static void each_near(int c, F f) {
+    for (int i = 0; i < In.extents.channels; ++i)
+      if (2 * std::abs(i - c) < o.local_size) f(i);
+  }
+  static double scale(const_view x, int n, int c, int p) {
+    double squares = 0;
+    each_near(c, [&](int i) { squares += x(n, i, p) * x(n, i, p); });
+    return o.offset + o.alpha / o.local_size * squares;
+  }
+  void forward(device&, const_view x, view y, no_parameters<const double*>, const pass&) {
+    device::each(y, [&](int n, int c, int p) { y(n, c, p) = x(n, c, p) / std::pow(scale(x, n, c, p), o.beta); });
+  }
+  void backward(device&, const_view x, const_view, view dy, view dx, no_parameters<const double*>,
+                no_parameters<double*>, accumulation adds, const pass&) {
+    if (!dx) return;
+    device::each(x, [&](int n, int c, int p) {
+      double slope = dy(n, c, p) / std::pow(scale(x, n, c, p), o.beta);
+      each_near(c, [&](int i) {
+        slope -= dy(n, i, p) * x(n, i, p) * o.beta / std::pow(scale(x, n, i, p), o.beta + 1) * 2 * o.alpha /
+                 o.local_size * x(n, c, p);
+      });
+      dx(n, c, p) = slope + (adds.input ? dx(n, c, p) : 0.0);
     });
   }
 };

@@ -3,6 +3,7 @@
 // Training and inference on the CPU: needs oneDNN, a BLAS and OpenMP (CMake target firecaffe::cpu).
 #include "cpu/conv.hpp"
 #include "cpu/device.hpp"
+#include "cpu/lrn.hpp"
 #include "cpu/pool.hpp"
 #include "cpu/softmax.hpp"
 #include "firecaffe.hpp"

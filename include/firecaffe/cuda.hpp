@@ -8,6 +8,7 @@
 #else
 #include "cuda/conv.hpp"
 #include "cuda/device.hpp"
+#include "cuda/lrn.hpp"
 #include "cuda/pool.hpp"
 #include "cuda/softmax.hpp"
 #include "firecaffe.hpp"

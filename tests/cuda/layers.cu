@@ -28,6 +28,10 @@ TEST_CASE("pooling agrees with the reference") {
   }
 }
 
+TEST_CASE("normalisation agrees with the reference") {
+  for (std::uint64_t seed : {7, 8}) check_cuda_agreement<networks::normalisations>("normalisations", seed);
+}
+
 TEST_CASE("dense layers, activations and losses agree with the reference") {
   for (std::uint64_t seed : {5, 6}) {
     check_cuda_agreement<networks::activations>("activations", seed);

@@ -12,8 +12,9 @@ struct vector_of {
 template <int Lanes>
 using vector = typename vector_of<Lanes>::type;
 
-// `Lanes` floats where they lie, at any alignment, to be read or assigned. A reference, since how a vector is returned
-// depends on the instruction set that the caller was compiled for.
+// `Lanes` floats where they lie, to be read or assigned. A reference, since how a vector is returned depends on the
+// instruction set that the caller was compiled for. The address must be a multiple of the vector's size: clang forgets
+// the alignment of a typedef that depends on a template, GCC where the type is deduced.
 template <int Lanes>
 inline const typename vector_of<Lanes>::in_memory& vector_at(const float* p) {
   return *reinterpret_cast<const typename vector_of<Lanes>::in_memory*>(p);
@@ -22,6 +23,17 @@ inline const typename vector_of<Lanes>::in_memory& vector_at(const float* p) {
 template <int Lanes>
 inline typename vector_of<Lanes>::in_memory& vector_at(float* p) {
   return *reinterpret_cast<typename vector_of<Lanes>::in_memory*>(p);
+}
+
+// The same for addresses that are multiples of nothing: vector_anywhere<8>(p).lanes.
+template <int Lanes>
+struct __attribute__((packed, may_alias)) vector_in_bytes {
+  vector<Lanes> lanes;
+};
+
+template <int Lanes>
+inline const vector_in_bytes<Lanes>& vector_anywhere(const float* p) {
+  return *reinterpret_cast<const vector_in_bytes<Lanes>*>(p);
 }
 
 }  // namespace firecaffe
