@@ -2,9 +2,9 @@
 
 // Everything that needs no more than the standard library and Boost.PFR, and zlib for the readers where it is there.
 // Backends are opted in to: cpu.hpp, cuda.hpp, mpi.hpp.
+#include "comm/algorithms.hpp"
 #include "comm/alone.hpp"
 #include "comm/local.hpp"
-#include "comm/tree.hpp"
 #include "data/dataset.hpp"
 #if __has_include(<zlib.h>)
 #include "data/idx.hpp"
@@ -16,12 +16,15 @@
 #include "layers/dense.hpp"
 #include "layers/dropout.hpp"
 #include "layers/losses.hpp"
+#include "layers/lrn.hpp"
 #include "layers/pool.hpp"
 #include "network/model.hpp"
 #include "network/network.hpp"
 #include "network/summary.hpp"
 #include "observe/console.hpp"
 #include "observe/metrics.hpp"
+#include "observe/overlap.hpp"
+#include "observe/trace.hpp"
 #include "solvers/lr/policies.hpp"
 #include "solvers/sgd.hpp"
 #include "train/trainer.hpp"

@@ -7,16 +7,15 @@
 #include <mutex>
 #include <random>
 
+#include "firecaffe/comm/algorithms.hpp"
 #include "firecaffe/comm/contract.hpp"
 #include "firecaffe/comm/local.hpp"
-#include "firecaffe/comm/tree.hpp"
-#include "schedules.hpp"
 
 using namespace firecaffe;
 using namespace std::chrono_literals;
 
 static_assert(gradient_communicator<tree<local::transport>>);
-static_assert(gradient_communicator<communicator<test::ring_schedule, local::transport>>);
+static_assert(gradient_communicator<ring<local::transport>>);
 static_assert(tree<local::transport>::bytes_sent(0, 8, 1000, sizeof(float)) == 3 * 4000);
 static_assert(tree<local::transport>::bytes_sent(5, 8, 1000, sizeof(double)) == 8000);
 
@@ -69,8 +68,7 @@ TEST_CASE("buckets of a training step, tree and ring") {
   for (const int ranks : {1, 2, 3, 5, 8}) {
     CAPTURE(ranks);
     local::run(ranks, [&](local::transport t) { train_like<tree<local::transport>>(t, seed); });
-    local::run(ranks,
-               [&](local::transport t) { train_like<communicator<test::ring_schedule, local::transport>>(t, seed); });
+    local::run(ranks, [&](local::transport t) { train_like<ring<local::transport>>(t, seed); });
   }
 }
 
@@ -182,4 +180,41 @@ TEST_CASE("misuse is refused") {
   tree<local::transport> all{world.transport(0)};
   std::vector<float> data(3);
   CHECK_THROWS_AS(all.start(-1, std::span{data}), usage_error);
+}
+
+TEST_CASE("a progress thread finishes sums without the owner") {
+  local::run(3, [](local::transport wire) {
+    std::vector<std::vector<float>> data(4, std::vector<float>(5000));
+    communicator<tree_schedule, local::transport> all{wire, {.segment_bytes = 4096, .progress_thread = true}};
+    for (int iteration = 0; iteration < 20; ++iteration) {
+      for (int b = 0; b < 4; ++b) {
+        std::vector<float>& d = data[static_cast<std::size_t>(b)];
+        std::fill(d.begin(), d.end(), static_cast<float>(b + iteration + all.rank()));
+        all.start(b, std::span{d});
+      }
+      for (int b = 0; b < 4; ++b)
+        while (!all.finished(b)) std::this_thread::yield();  // polls nothing
+      double x[1] = {1};
+      all.sum(x);
+      if (x[0] != 3) throw usage_error("wrong sum");
+      for (int b = 0; b < 4; ++b)
+        for (const float y : data[static_cast<std::size_t>(b)])
+          if (y != static_cast<float>(3 * (b + iteration) + 3)) throw usage_error("wrong sum");
+    }
+  });
+}
+
+TEST_CASE("what stops a progress thread reaches its owner") {
+  local::run(2, [](local::transport wire) {
+    if (wire.rank() == 1) {
+      std::this_thread::sleep_for(std::chrono::milliseconds(300));  // does not come
+      return;
+    }
+    std::vector<float> data(10);
+    communicator<tree_schedule, local::transport> all{
+        wire, {.timeout = std::chrono::milliseconds(100), .progress_thread = true}};
+    all.start(0, std::span{data});
+    CHECK_THROWS_AS(all.wait(0), communication_error);
+    CHECK_THROWS_AS(all.start(1, std::span{data}), communication_error);
+  });
 }

@@ -2,7 +2,7 @@
 // must fail: waited 2 s for rank 1
 // A rank that is alive but does not come: rank 0 has to name it, and the run has to end. Run: mpirun -n 3 mpi_stalling
 // Expected on stderr:
-//   rank 0: waited 2 s for rank 1, bucket 5: receive_add of elements [0, 65536), step 1 of ...
+//   rank 0: waited 2 s for rank 1, bucket 5: receive_add of elements [0, 15360), step 1 of ...
 #include <chrono>
 #include <cstdio>
 #include <thread>

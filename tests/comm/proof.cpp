@@ -2,6 +2,9 @@
 
 #include <doctest/doctest.h>
 
+#include "firecaffe/comm/hierarchical_schedule.hpp"
+#include "firecaffe/comm/recursive_doubling_schedule.hpp"
+#include "firecaffe/comm/ring_schedule.hpp"
 #include "schedules.hpp"
 
 using namespace firecaffe;
@@ -22,24 +25,37 @@ std::vector<std::vector<step>> star() {
 
 }  // namespace
 
-static_assert(is_bitwise_equal<test::ring_schedule>(5, 7));
-static_assert(is_bitwise_equal<test::doubling_schedule>(8, 3));
+static_assert(is_bitwise_equal<ring_schedule>(5, 700));
+static_assert(is_bitwise_equal<test::unfolded_schedule>(8, 3));
 static_assert(is_bitwise_equal<test::star_schedule>(6, 10, 4));
-static_assert(!is_allreduce<test::doubling_schedule>(6, 3));  // not a power of two
+static_assert(!is_allreduce<test::unfolded_schedule>(6, 3));  // not a power of two
 
 TEST_CASE("right schedules are proved, and counted") {
-  const allreduce_proof ring = prove<test::ring_schedule>(6, 60);
+  const allreduce_proof ring = prove<ring_schedule>(6, 60 * 64);
   CHECK(ring);
   CHECK(ring.same_order);
   CHECK_FALSE(ring.single_order);
   CHECK(ring.rounds == 10);
-  for (const traffic& t : ring.sent) CHECK((t.elements == 100 && t.messages == 10));
-  const allreduce_proof doubling = prove<test::doubling_schedule>(16, 5);
+  for (const traffic& t : ring.sent) CHECK((t.elements == 100 * 64 && t.messages == 10));
+  const allreduce_proof doubling = prove<recursive_doubling_schedule>(16, 5);
   CHECK(doubling.single_order);
   CHECK(doubling.rounds == 4);
   CHECK(prove<test::star_schedule>(7, 4).rounds == 12);
   CHECK(prove<test::star_schedule>(1, 4).rounds == 0);
   CHECK(prove<test::star_schedule>(1, 4));
+}
+
+TEST_CASE("placed schedules are proved for a placement") {
+  using nested = hierarchical_schedule<ring_schedule, ring_schedule>;
+  CHECK(is_bitwise_equal<nested>(node_map::even(3, 2), 600, 50));
+  CHECK(is_allreduce<nested>(6, 600));  // all on one node
+  CHECK(prove<nested>(6, 600).sent == prove<ring_schedule>(6, 600).sent);
+  CHECK(is_allreduce<ring_schedule>(node_map::even(3, 2), 600));  // which does not care
+}
+
+TEST_CASE("a rank takes first what comes first in its list") {
+  // Ranks 1 and 2 can both send at once; rank 0 needs rank 2's addend before it can answer rank 1.
+  CHECK(prove<recursive_doubling_schedule>(3, 1).rounds == 3);
 }
 
 TEST_CASE("a missing contribution is refused") {

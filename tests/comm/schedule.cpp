@@ -2,6 +2,8 @@
 
 #include <doctest/doctest.h>
 
+#include "firecaffe/comm/hierarchical_schedule.hpp"
+#include "firecaffe/comm/ring_schedule.hpp"
 #include "schedules.hpp"
 
 using namespace firecaffe;
@@ -43,13 +45,24 @@ TEST_CASE("steps wait for the data they touch, and for nothing else") {
 }
 
 TEST_CASE("empty steps are dropped, one rank has none") {
-  CHECK(list_steps<test::ring_schedule>(0, 4, 2, 1).size() == 6);  // 12 steps, half of them empty
-  CHECK(list_steps<test::ring_schedule>(0, 1, 2, 1).empty());
+  CHECK(list_steps<ring_schedule>(0, 4, 100, 100).size() == 6);  // 12 steps, half of them empty
+  CHECK(list_steps<ring_schedule>(0, 1, 2, 1).empty());
+  CHECK(list_steps<hierarchical_schedule<ring_schedule, ring_schedule>>(0, node_map(1), 2, 1).empty());
+}
+
+TEST_CASE("flat and placed schedules are listed alike") {
+  using placed = hierarchical_schedule<ring_schedule, ring_schedule>;
+  static_assert(flat_schedule<ring_schedule> && !placed_schedule<ring_schedule>);
+  static_assert(placed_schedule<placed> && !flat_schedule<placed> && schedule<placed>);
+  const node_map nodes = node_map::even(2, 3);
+  CHECK(list_steps<ring_schedule>(1, nodes, 1000, 64).size() == list_steps<ring_schedule>(1, 6, 1000, 64).size());
+  CHECK(list_steps<placed>(1, 6, 1000, 64).size() == list_steps<ring_schedule>(1, 6, 1000, 64).size());  // one node
+  CHECK(sent_by<placed>(1, nodes, 1000, 64) != sent_by<placed>(1, 6, 1000, 64));
 }
 
 TEST_CASE("what a rank sends is known to the compiler") {
-  static_assert(sent_by<test::ring_schedule>(1, 4, 100, 1).elements == 150);
-  static_assert(sent_by<test::ring_schedule>(1, 4, 100, 1).messages == 6);
+  static_assert(sent_by<ring_schedule>(1, 4, 256, 256) == traffic{384, 6});
+  static_assert(sent_by<ring_schedule>(1, 4, 256, 16) == traffic{384, 24});
   static_assert(sent_by<test::star_schedule>(0, 5, 10, 5).messages == 8);
-  static_assert(make_plan(list_steps<test::ring_schedule>(0, 3, 9, 9)).lanes.size() == 2);
+  static_assert(make_plan(list_steps<ring_schedule>(0, 3, 9, 9)).lanes.size() == 2);
 }

@@ -1,71 +1,24 @@
 #include "firecaffe/comm/tree_schedule.hpp"
 
-#include <doctest/doctest.h>
-
-#include <bit>
-#include <random>
-
-#include "firecaffe/comm/proof.hpp"
+#include "schedule_checks.hpp"
 
 using namespace firecaffe;
 
-namespace {
+static_assert(test::proved_up_to_16<tree_schedule>);
+static_assert(test::phases_proved_up_to_6<tree_schedule>);
 
-// The claims of the header for one size, with two segments (the last one short).
-constexpr bool holds(int ranks) {
-  const allreduce_proof p = prove<tree_schedule>(ranks, 3, 2);
-  return p && p.same_order && p.single_order;
-}
+TEST_CASE("every number of ranks from 1 to 130, random sizes and segments") { test::check_all_ranks<tree_schedule>(); }
 
-int children(int rank, int ranks) {
-  int count = 0;
-  for (int d = 1; (rank == 0 || d < (rank & -rank)) && rank + d < ranks; d *= 2) ++count;
-  return count;
-}
+TEST_CASE("sums over threads") { test::check_sums<tree_schedule>(); }
 
-}  // namespace
-
-// One evaluation each: compilers bound the steps of one constant expression.
-static_assert(holds(1));
-static_assert(holds(2));
-static_assert(holds(3));
-static_assert(holds(4));
-static_assert(holds(5));
-static_assert(holds(6));
-static_assert(holds(7));
-static_assert(holds(8));
-static_assert(holds(9));
-static_assert(holds(10));
-static_assert(holds(11));
-static_assert(holds(12));
-static_assert(holds(13));
-static_assert(holds(14));
-static_assert(holds(15));
-static_assert(holds(16));
-
-TEST_CASE("every number of ranks from 1 to 130, random sizes and segments") {
-  const auto seed = std::random_device{}();
-  CAPTURE(seed);
-  std::mt19937 random{seed};
-  for (int ranks = 1; ranks <= 130; ++ranks)
-    for (std::size_t elements : {std::size_t{0}, std::size_t{1}, std::size_t{random() % 40}, std::size_t{random()}}) {
-      const std::size_t segment = elements < 40 ? 1 + random() % 7 : elements / (1 + random() % 4) + random() % 5 + 1;
-      CAPTURE(ranks);
-      CAPTURE(elements);
-      CAPTURE(segment);
-      const allreduce_proof p = prove<tree_schedule>(ranks, elements, segment);
-      REQUIRE(p);
+TEST_CASE("segments take no longer than one after the other; one order for all of them") {
+  for (int ranks = 1; ranks <= 70; ++ranks)
+    for (const std::size_t segments : {1u, 2u, 5u}) {
+      const allreduce_proof p = prove<tree_schedule>(ranks, 9 * segments, 9);
       REQUIRE(p.single_order);
-      const std::size_t segments = (elements + segment - 1) / segment;
-      const auto depth = static_cast<std::size_t>(std::bit_width(static_cast<unsigned>(ranks - 1)));
-      if (segments == 1) REQUIRE(p.rounds == 2 * depth);
-      REQUIRE(p.rounds >= (segments == 0 ? 0 : (segments + 1) * depth));
-      REQUIRE(p.rounds <= 2 * depth * segments);
-      for (int r = 0; r < ranks; ++r) {
-        const auto links = static_cast<std::size_t>(children(r, ranks) + (r != 0));
-        REQUIRE(p.sent[static_cast<std::size_t>(r)].elements == links * elements);
-        REQUIRE(p.sent[static_cast<std::size_t>(r)].messages == links * segments);
-      }
+      REQUIRE(p.rounds >= (segments + 1) * tree_schedule::rounds(ranks) / 2);
+      REQUIRE(p.rounds <= segments * tree_schedule::rounds(ranks));
+      for (const traffic& t : p.sent) REQUIRE(t.messages * 9 == t.elements);
     }
 }
 

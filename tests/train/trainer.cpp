@@ -219,6 +219,40 @@ TEST_CASE("a loss that is not finite stops the run on every rank and leaves the 
   CHECK(thrown == 2);
 }
 
+TEST_CASE("how messages travel, and when updates are made, changes nothing") {
+  const auto set = images(40);
+  const auto train = [&](std::size_t bucket_bytes, communicator_options c, bool record) {
+    settings o = usual(12);
+    o.bucket_bytes = bucket_bytes;
+    std::vector<float> result;
+    local::run(2, [&](local::transport wire) {
+      timeline ops{4096}, messages{4096};
+      trainer<small_net, sgd, local_tree, cpu> t{wire, o, c};
+      if (record) t.record_into(&ops, &messages);
+      t.fit(set, {.epochs = 2});
+      if (wire.rank() == 0) result = all_parameters(t);
+      if (!record) return;
+      int seen[7] = {};
+      for (const timeline* log : {&ops, &messages})
+        for (const time_span& s : log->spans()) ++seen[int(s.kind)], seen[int(s.kind)] += s.end < s.begin ? 1 << 20 : 0;
+      constexpr int steps = 8, op_count = model<small_net, cpu>::op_count;
+      CHECK(seen[int(span_kind::load)] == steps);
+      CHECK(seen[int(span_kind::forward)] == steps * op_count);
+      CHECK(seen[int(span_kind::backward)] == steps * op_count);
+      CHECK(seen[int(span_kind::update)] == steps * int(t.buckets().size()));
+      CHECK(seen[int(span_kind::send)] >= steps * int(t.buckets().size() + 1));
+      CHECK(seen[int(span_kind::send)] == seen[int(span_kind::receive)]);  // a tree of two
+    });
+    return result;
+  };
+  const std::vector<float> plain = train(1, {}, false);
+  CHECK(train(100'000'000, {}, false) == plain);
+  CHECK(train(1000, {.segment_bytes = 256, .window = 1}, false) == plain);
+  CHECK(train(1, {.progress_thread = true}, false) == plain);
+  CHECK(train(1, {}, true) == plain);
+  CHECK(train(1, {.progress_thread = true}, true) == plain);
+}
+
 TEST_CASE("ranks built differently are told so, both named") {
   for (int different = 0; different < 4; ++different) {
     int thrown = 0;

@@ -18,7 +18,7 @@ struct alone {
   static std::string name() { return "alone"; }
 
   template <std::floating_point T>
-  void prepare(int, std::size_t) {}
+  void prepare(int, std::size_t, bool = false) {}
   template <std::floating_point T>
   void start(int, std::span<T>) {}
   static constexpr bool progress() { return true; }

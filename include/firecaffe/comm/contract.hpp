@@ -19,6 +19,7 @@ concept gradient_communicator = requires(C c, const C k, int bucket, std::size_t
   { k.node_size() } -> std::same_as<int>;
   { C::name() } -> std::same_as<std::string>;
   c.template prepare<float>(bucket, count);
+  c.template prepare<double>(bucket, count, true);
   c.start(bucket, singles);
   c.start(bucket, doubles);
   { c.progress() } -> std::same_as<bool>;

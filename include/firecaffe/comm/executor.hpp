@@ -2,9 +2,11 @@
 
 #include <algorithm>
 #include <chrono>
+#include <concepts>
 #include <cstddef>
 #include <cstdint>
 #include <cstdio>
+#include <cstring>
 #include <memory>
 #include <span>
 #include <string>
@@ -12,22 +14,12 @@
 #include <vector>
 
 #include "../core/error.hpp"
+#include "../core/timeline.hpp"
+#include "collective.hpp"
 #include "schedule.hpp"
 #include "transport.hpp"
 
 namespace firecaffe {
-
-// Where arriving addends wait, and how they are added: the policy for buffers in a host's memory.
-struct host_memory {
-  using buffer = std::unique_ptr<std::byte[]>;
-
-  static buffer allocate(std::size_t bytes) { return bytes == 0 ? nullptr : buffer(new std::byte[bytes]); }
-
-  template <class T>
-  static void add(T* into, const T* addend, std::size_t count) {
-    for (std::size_t i = 0; i < count; ++i) into[i] += addend[i];
-  }
-};
 
 struct executor_options {
   int window = 2;  // messages under way to a peer, and from a peer, for each bucket
@@ -39,9 +31,12 @@ struct executor_options {
 // Runs schedules over a transport: non-blocking, several buckets at once, each under a tag of its own. Everything
 // happens in the calls of the owning thread; a bucket's memory is allocated when it is set up, none afterwards.
 //
-// A bucket needs, beside the data, `window` times its longest receive_add for every peer that it adds from.
+// A bucket needs, beside the data, `window` times its longest receive_add for every peer that it adds from; nothing for
+// a peer whose memory can be viewed. With a lossy codec, every message lies beside the data in its coded form, and a
+// sender keeps what its receivers will decode, so that all ranks end with the same bits; a codec that feeds back needs
+// as much again as the data, for what was lost and goes into the next sum.
 // Clock and memory are policies, so that a simulated machine runs this very code.
-template <transport Transport, class Clock = std::chrono::steady_clock, class Memory = host_memory>
+template <transport Transport, codec Codec = raw, class Clock = std::chrono::steady_clock, class Memory = host_memory>
 class executor {
  public:
   static constexpr int internal_bucket = -1;  // the communicator's own
@@ -63,41 +58,36 @@ class executor {
   template <class T>
   bool is_set_up(int bucket, std::size_t elements) const {
     const std::size_t slot = slot_of(bucket);
-    return slot < collectives_.size() && collectives_[slot] && collectives_[slot]->add == &add<T> &&
-           collectives_[slot]->elements == elements;
+    return slot < collectives_.size() && collectives_[slot] &&
+           collectives_[slot]->verbs == &verbs_for<T, Codec, Memory> && collectives_[slot]->elements == elements;
   }
+  bool is_coded(int bucket) const { return collectives_[slot_of(bucket)]->coded; }
 
-  // Lays out what `start` will do for this bucket, from this rank's steps for `elements` elements of T.
+  // Lays out what `start` will do for this bucket, from this rank's steps for `elements` elements of T. An exact bucket
+  // is not coded.
   template <class T>
-  void set_up(int bucket, std::size_t elements, std::vector<step> steps) {
+  void set_up(int bucket, std::size_t elements, std::vector<step> steps, bool exact = false) {
     const std::size_t slot = slot_of(bucket);
     if (bucket < internal_bucket || static_cast<int>(slot) > wire_.largest_tag())
       throw usage_error("bucket " + std::to_string(bucket) + " is not within 0.." +
                         std::to_string(wire_.largest_tag() - 1));
     if (!finished(bucket)) throw usage_error("bucket " + std::to_string(bucket) + " was set up while under way");
-    auto c = std::make_unique<collective>();
+    auto c = std::make_unique<collective_type>();
     c->bucket = bucket;
     c->elements = elements;
     c->element_bytes = sizeof(T);
-    c->add = &add<T>;
+    c->coded = Codec::lossy && !exact;
+    c->verbs = &verbs_for<T, Codec, Memory>;
     c->steps = make_plan(std::move(steps));
-    c->done.resize(c->steps.steps.size());
-    c->lanes.resize(c->steps.lanes.size());
-    c->flights.resize(c->lanes.size() * window());
-    std::size_t scratch = 0;
-    for (std::size_t l = 0; l < c->lanes.size(); ++l) {
-      std::size_t longest = 0;
-      for (const std::uint32_t i : c->steps.lanes[l].steps) {
-        const step& s = c->steps.steps[i];
-        if (s.kind == step_kind::receive_add) longest = std::max(longest, (s.last - s.first) * sizeof(T));
-      }
-      c->lanes[l].slot_bytes = (longest + 63) / 64 * 64;
-      c->lanes[l].scratch = scratch;
-      scratch += c->lanes[l].slot_bytes * std::min(window(), c->steps.lanes[l].steps.size());
+    if (c->coded && Codec::feeds_back && elements > 0) {
+      c->lost = memory_.allocate(elements * sizeof(T));
+      std::memset(&c->lost[0], 0, elements * sizeof(T));
     }
-    c->scratch = memory_.allocate(scratch);
+    c->lay_out(wire_, static_cast<std::size_t>(options_.window), memory_);
     if (slot >= collectives_.size()) collectives_.resize(slot + 1);
     active_.reserve(collectives_.size());
+    flights_ += c->flights.size();
+    if constexpr (requires { wire_.reserve(flights_); }) wire_.reserve(flights_);
     collectives_[slot] = std::move(c);
   }
 
@@ -109,14 +99,14 @@ class executor {
       throw usage_error("bucket " + std::to_string(bucket) + " is not set up for " + std::to_string(data.size()) +
                         " elements of this type");
     if (!finished(bucket)) throw usage_error("bucket " + std::to_string(bucket) + " was started while under way");
-    collective& c = *collectives_[slot_of(bucket)];
+    collective_type& c = *collectives_[slot_of(bucket)];
     c.data = reinterpret_cast<std::byte*>(data.data());
     c.remaining = c.steps.steps.size();
     if (c.remaining == 0) return;
+    if (c.lost) c.verbs->feed(c.data, &c.lost[0], c.elements);
     std::fill(c.done.begin(), c.done.end(), static_cast<unsigned char>(0));
     for (lane_state& l : c.lanes) l.started = l.finished = 0;
-    c.waited = {};
-    c.polled = clock_.now();
+    c.watched = false;
     active_.push_back(&c);
     poll();
   }
@@ -134,112 +124,115 @@ class executor {
     if (failed_) throw communication_error(wire_.rank(), failed_peer_, "this communicator failed earlier");
     bool any = false;
     for (std::size_t k = 0; k < active_.size();) {
-      collective& c = *active_[k];
+      collective_type& c = *active_[k];
       bool moved = false;
       while (advance(c)) moved = true;
       any |= moved;
       if (c.remaining == 0) {
+        c.round_untold();
         active_.erase(active_.begin() + static_cast<std::ptrdiff_t>(k));
         continue;
       }
-      watch(c, moved);
+      if (moved)
+        c.watched = false;
+      else
+        watch(c);
       ++k;
     }
     return any;
   }
 
-  std::size_t window() const { return static_cast<std::size_t>(options_.window); }
+  // Where the messages of this rank are recorded from now on; nullptr: nowhere.
+  void record_into(timeline* log) { log_ = log; }
 
  private:
-  using request = typename Transport::request;
-  using time_point = decltype(std::declval<Clock&>().now());
+  using collective_type = collective<Transport, Codec, Clock, Memory>;
+  using lane_state = typename collective_type::lane_state;
+  using flight = typename collective_type::flight;
+  using time_point = typename collective_type::time_point;
   using duration = typename time_point::duration;
-
-  struct flight {
-    request handle{};
-    bool arrived = false;
-  };
-  struct lane_state {
-    std::size_t started = 0, finished = 0;    // counts of the lane's steps
-    std::size_t scratch = 0, slot_bytes = 0;  // where its addends arrive
-  };
-  struct collective {
-    int bucket = 0;
-    std::size_t elements = 0, element_bytes = 0;
-    void (*add)(Memory&, std::byte*, const std::byte*, std::size_t) = nullptr;
-    step_plan steps;
-    std::vector<unsigned char> done;
-    std::vector<lane_state> lanes;
-    std::vector<flight> flights;  // window() per lane
-    typename Memory::buffer scratch{};
-    std::byte* data = nullptr;
-    std::size_t remaining = 0;
-    duration waited{};
-    time_point polled{};
-  };
 
   static std::size_t slot_of(int bucket) { return static_cast<std::size_t>(bucket + 1); }
 
-  template <class T>
-  static void add(Memory& memory, std::byte* into, const std::byte* addend, std::size_t count) {
-    memory.add(reinterpret_cast<T*>(into), reinterpret_cast<const T*>(addend), count);
-  }
-
-  flight& flight_of(collective& c, std::size_t l, std::size_t nth) { return c.flights[l * window() + nth % window()]; }
-  std::byte* scratch_of(collective& c, std::size_t l, std::size_t nth) {
-    return &c.scratch[0] + c.lanes[l].scratch + c.lanes[l].slot_bytes * (nth % window());
-  }
-
   // One pass over the lanes: finish what has arrived, start what may start.
-  bool advance(collective& c) {
+  bool advance(collective_type& c) {
     bool moved = false;
     for (std::size_t l = 0; l < c.lanes.size(); ++l) {
       const lane& way = c.steps.lanes[l];
       lane_state& at = c.lanes[l];
-      while (at.finished < at.started && finish(c, l, way.steps[at.finished])) moved = true;
-      while (at.started < way.steps.size() && at.started - at.finished < window() && begin(c, l, way.steps[at.started]))
+      while (at.finished < at.started && finish(c, at, way.steps[at.finished])) moved = true;
+      while (at.started < way.steps.size() && at.started - at.finished < at.window &&
+             begin(c, at, way.steps[at.started]))
         moved = true;
     }
     return moved;
   }
 
-  bool finish(collective& c, std::size_t l, std::uint32_t i) {
+  bool finish(collective_type& c, lane_state& at, std::uint32_t i) {
     const step& s = c.steps.steps[i];
-    lane_state& at = c.lanes[l];
-    flight& f = flight_of(c, l, at.finished);
+    flight& f = c.flight_of(at, at.finished);
     if (!f.arrived) f.arrived = guard(c, i, [&] { return wire_.test(f.handle); });
     if (!f.arrived) return false;
-    if (s.kind == step_kind::receive_add) {
-      if (!c.steps.ready(i, c.done)) return false;
-      c.add(memory_, c.data + s.first * c.element_bytes, scratch_of(c, l, at.finished), s.last - s.first);
-    }
-    f.arrived = false;
+    if (s.kind != step_kind::send && c.beside(at, s) && !take_over(c, at, i, f)) return false;
+    note(s, c.bucket, f.since);
+    f.arrived = f.copied = false;
+    f.since = {};
     c.done[i] = 1;
     ++at.finished;
     --c.remaining;
     return true;
   }
 
-  bool begin(collective& c, std::size_t l, std::uint32_t i) {
+  // What arrived beside the data goes into it, once earlier steps allow that.
+  bool take_over(collective_type& c, lane_state& at, std::uint32_t i, flight& f) {
     const step& s = c.steps.steps[i];
-    if (s.kind != step_kind::receive_add && !c.steps.ready(i, c.done)) return false;
-    lane_state& at = c.lanes[l];
-    const std::size_t bytes = (s.last - s.first) * c.element_bytes;
+    const bool ready = c.steps.ready(i, c.done);
+    if constexpr (viewing_transport<Transport>)
+      if (at.views && !f.copied) {
+        if (!ready && !c.exchanges(i)) return false;
+        const std::byte* const message = wire_.view(f.handle);
+        if (ready)
+          c.take_over(s, message, memory_);
+        else
+          std::memcpy(c.scratch_of(at, at.finished), message, c.message_bytes(s));
+        wire_.release(f.handle);
+        f.copied = true;
+        return ready;
+      }
+    if (ready) c.take_over(s, c.scratch_of(at, at.finished), memory_);
+    return ready;
+  }
+
+  bool begin(collective_type& c, lane_state& at, std::uint32_t i) {
+    const step& s = c.steps.steps[i];
+    const bool sends = s.kind == step_kind::send;
+    if ((sends || !c.beside(at, s)) && !c.steps.ready(i, c.done)) return false;
+    flight& f = c.flight_of(at, at.started);
+    const std::size_t bytes = c.message_bytes(s);
     const int tag = static_cast<int>(slot_of(c.bucket));
-    std::byte* const place =
-        s.kind == step_kind::receive_add ? scratch_of(c, l, at.started) : c.data + s.first * c.element_bytes;
+    if (log_) f.since = clock_.now();
+    std::byte* const place = at.views          ? nullptr
+                             : c.beside(at, s) ? c.scratch_of(at, at.started)
+                                               : c.data + s.first * c.element_bytes;
+    if (sends && c.coded) c.encode({s.first, s.last}, place);
     guard(c, i, [&] {
-      flight_of(c, l, at.started).handle =
-          s.kind == step_kind::send ? wire_.isend(s.peer, tag, place, bytes) : wire_.irecv(s.peer, tag, place, bytes);
+      f.handle = sends ? wire_.isend(s.peer, tag, place, bytes) : wire_.irecv(s.peer, tag, place, bytes);
       return true;
     });
     ++at.started;
     return true;
   }
 
+  void note(const step& s, int bucket, time_point since) {
+    if constexpr (std::same_as<Clock, std::chrono::steady_clock>)
+      if (log_ != nullptr && since != time_point{})
+        log_->record(s.kind == step_kind::send ? span_kind::send : span_kind::receive, bucket, s.peer, since,
+                     clock_.now());
+  }
+
   // Tells in which step a transport failed.
   template <class Call>
-  bool guard(const collective& c, std::uint32_t i, Call call) {
+  bool guard(const collective_type& c, std::uint32_t i, Call call) {
     try {
       return call();
     } catch (const communication_error& e) {
@@ -253,10 +246,11 @@ class executor {
 
   // Gives up when nothing has come for too long. Time that this rank spent elsewhere between two polls is no waiting:
   // the peers may have waited for this rank.
-  void watch(collective& c, bool moved) {
+  void watch(collective_type& c) {
     const time_point now = clock_.now();
     const duration limit = std::chrono::duration_cast<duration>(options_.timeout);
-    c.waited = moved ? duration{} : c.waited + std::min<duration>(now - c.polled, limit / 8);
+    c.waited = c.watched ? c.waited + std::min<duration>(now - c.polled, limit / 8) : duration{};
+    c.watched = true;
     c.polled = now;
     if (c.waited < limit) return;
     const std::uint32_t i = awaited(c);
@@ -270,11 +264,11 @@ class executor {
   }
 
   // The earliest step under way that is another rank's turn; a message to come says more than one not yet taken.
-  std::uint32_t awaited(const collective& c) const {
+  std::uint32_t awaited(const collective_type& c) const {
     std::uint32_t best[2] = {UINT32_MAX, UINT32_MAX};
     for (std::size_t l = 0; l < c.lanes.size(); ++l) {
       const lane_state& at = c.lanes[l];
-      if (at.finished == at.started || c.flights[l * window() + at.finished % window()].arrived) continue;
+      if (at.finished == at.started || c.flight_of(at, at.finished).arrived) continue;
       std::uint32_t& least = best[c.steps.lanes[l].sends];
       least = std::min(least, c.steps.lanes[l].steps[at.finished]);
     }
@@ -282,7 +276,7 @@ class executor {
     return best[1] != UINT32_MAX ? best[1] : 0;
   }
 
-  std::string describe(const collective& c, std::uint32_t i) const {
+  std::string describe(const collective_type& c, std::uint32_t i) const {
     const step& s = c.steps.steps[i];
     return (c.bucket == internal_bucket ? std::string("blocking sum") : "bucket " + std::to_string(c.bucket)) + ": " +
            std::string(to_string(s.kind)) + " of elements [" + std::to_string(s.first) + ", " + std::to_string(s.last) +
@@ -294,11 +288,13 @@ class executor {
     failed_peer_ = peer;
   }
 
-  bool cancel(collective& c) {
+  bool cancel(collective_type& c) {
     bool all = true;
     for (std::size_t l = 0; l < c.lanes.size(); ++l)
       for (std::size_t nth = c.lanes[l].finished; nth < c.lanes[l].started; ++nth)
-        if (flight& f = flight_of(c, l, nth); !f.arrived && !wire_.cancel(f.handle)) all = false;
+        if (flight& f = c.flight_of(c.lanes[l], nth);
+            (!f.arrived || (c.lanes[l].views && !f.copied)) && !wire_.cancel(f.handle))
+          all = false;
     return all;
   }
 
@@ -306,8 +302,10 @@ class executor {
   executor_options options_;
   [[no_unique_address]] Clock clock_;
   [[no_unique_address]] Memory memory_;
-  std::vector<std::unique_ptr<collective>> collectives_;  // by slot
-  std::vector<collective*> active_;                       // in order of start
+  std::vector<std::unique_ptr<collective_type>> collectives_;  // by slot
+  std::vector<collective_type*> active_;                       // in order of start
+  std::size_t flights_ = 0;
+  timeline* log_ = nullptr;
   bool failed_ = false;
   int failed_peer_ = -1;
 };

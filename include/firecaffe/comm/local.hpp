@@ -1,6 +1,7 @@
 #pragma once
 
 #include <atomic>
+#include <chrono>
 #include <cstddef>
 #include <cstring>
 #include <deque>
@@ -17,7 +18,8 @@
 
 namespace firecaffe::local {
 
-// Ranks as threads of one process. A message is one copy, made by whichever side comes second.
+// Ranks as threads of one process. A message is one copy, made by whichever side comes second, or none where the
+// receiver views it.
 class world {
  public:
   class endpoint;
@@ -46,7 +48,7 @@ class world {
   }
 
  private:
-  enum class phase : unsigned char { waiting, copying, done, mismatched };
+  enum class phase : unsigned char { waiting, copying, lent, done, mismatched };
 
   struct operation {
     std::atomic<phase> state{phase::waiting};
@@ -54,9 +56,10 @@ class world {
     int peer = 0;  // the other side
     int owner = 0;
     int tag = 0;
-    std::byte* into = nullptr;
+    std::byte* into = nullptr;  // a receive: null where it views
     const std::byte* from = nullptr;
     std::size_t bytes = 0;
+    operation* lender = nullptr;  // a receive that views: the send
     operation* next = nullptr;
   };
 
@@ -80,6 +83,7 @@ class world::endpoint {
  public:
   static constexpr std::string_view name = "local";
   static constexpr bool reaches_device_memory = false;
+  static constexpr std::size_t view_window = 8;
   using request = operation*;
 
   endpoint(world& all, int rank) : world_(&all), rank_(rank) {
@@ -91,6 +95,21 @@ class world::endpoint {
   int node_rank() const { return rank_; }
   int node_size() const { return world_->size(); }
   int largest_tag() const { return 0x7fffffff; }
+
+  bool can_view(int) const { return true; }
+  const std::byte* view(const request& op) const { return op->from; }
+  void release(request& op) {
+    op->lender->state.store(phase::done, std::memory_order_release);
+    give_back(op);
+  }
+
+  void reserve(std::size_t operations) {
+    desk& mine = world_->desks_[static_cast<std::size_t>(rank_)];
+    while (mine.pool.size() < operations) {
+      mine.pool.emplace_back().next = mine.free;
+      mine.free = &mine.pool.back();
+    }
+  }
 
   request isend(int peer, int tag, const void* from, std::size_t bytes) {
     operation* const op = take(true, peer, tag, bytes);
@@ -109,7 +128,7 @@ class world::endpoint {
   bool test(request& op) {
     const phase state = op->state.load(std::memory_order_acquire);
     if (state == phase::done) {
-      give_back(op);
+      if (op->lender == nullptr) give_back(op);
       return true;
     }
     const int peer = op->peer;
@@ -137,9 +156,16 @@ class world::endpoint {
           break;
         }
     }
-    // If it was not there, the other side is copying or has copied.
-    while (op->state.load(std::memory_order_acquire) == phase::copying) std::this_thread::yield();
-    give_back(op);
+    // If it was not there, the other side is copying, or has copied, or looks at it.
+    const auto start = std::chrono::steady_clock::now();
+    for (phase now; (now = op->state.load(std::memory_order_acquire)) == phase::copying || now == phase::lent;) {
+      if (now == phase::lent && std::chrono::steady_clock::now() - start > std::chrono::seconds(1)) return false;
+      std::this_thread::yield();
+    }
+    if (op->lender != nullptr)
+      release(op);
+    else
+      give_back(op);
     return true;
   }
 
@@ -169,7 +195,7 @@ class world::endpoint {
     op->owner = rank_;
     op->tag = tag;
     op->bytes = bytes;
-    op->next = nullptr;
+    op->lender = op->next = nullptr;
     return op;
   }
 
@@ -200,8 +226,15 @@ class world::endpoint {
       other->state.store(phase::copying, std::memory_order_relaxed);
     }
     const bool fits = op->bytes == other->bytes;
-    if (fits && op->bytes > 0)
-      std::memcpy(op->sends ? other->into : op->into, op->sends ? op->from : other->from, op->bytes);
+    operation *const sender = op->sends ? op : other, *const receiver = op->sends ? other : op;
+    if (fits && receiver->into == nullptr && op->bytes > 0) {
+      receiver->from = sender->from;
+      receiver->lender = sender;
+      sender->state.store(phase::lent, std::memory_order_relaxed);
+      receiver->state.store(phase::done, std::memory_order_release);
+      return;
+    }
+    if (fits && op->bytes > 0) std::memcpy(receiver->into, sender->from, op->bytes);
     const phase result = fits ? phase::done : phase::mismatched;
     op->state.store(result, std::memory_order_release);
     other->state.store(result, std::memory_order_release);

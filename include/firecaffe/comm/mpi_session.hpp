@@ -8,24 +8,24 @@
 
 namespace firecaffe::mpi {
 
-// Owns MPI, for programs that do not initialise it themselves: MPI_Init_thread with MPI_THREAD_FUNNELED here,
-// MPI_Finalize at the end. Throws usage_error if MPI is, or was, already initialised.
+// Owns MPI, for programs that do not initialise it themselves: MPI_Init_thread with MPI_THREAD_FUNNELED (or a higher
+// level) here, MPI_Finalize at the end. Throws usage_error if MPI is, or was, already initialised.
 //
 // MPI_Finalize waits for all ranks, so it is left out while an exception unwinds the stack: the process then ends
 // without it, which mpirun and mpiexec notice and answer by ending the other ranks. So catch errors, if at all, outside
 // the session's scope, and return non-zero.
 class session {
  public:
-  session(int& argc, char**& argv) {
+  session(int& argc, char**& argv, int thread_level = MPI_THREAD_FUNNELED) {
     int up = 0;
     MPI_Initialized(&up);
     if (up) throw usage_error("MPI is already initialised: hand its communicator over instead of making a session");
     int provided = MPI_THREAD_SINGLE;
-    if (MPI_Init_thread(&argc, &argv, MPI_THREAD_FUNNELED, &provided) != MPI_SUCCESS)
+    if (MPI_Init_thread(&argc, &argv, thread_level, &provided) != MPI_SUCCESS)
       throw communication_error(0, -1, "MPI_Init_thread failed");
-    if (provided < MPI_THREAD_FUNNELED) {
+    if (provided < thread_level) {
       MPI_Finalize();
-      throw usage_error("this MPI does not offer MPI_THREAD_FUNNELED");
+      throw usage_error("this MPI does not offer the thread level that was asked for");
     }
   }
   session(const session&) = delete;

@@ -1,12 +1,13 @@
 #pragma once
 
-#include <algorithm>
 #include <concepts>
 #include <cstddef>
 #include <cstdint>
 #include <string_view>
 #include <utility>
 #include <vector>
+
+#include "node_map.hpp"
 
 namespace firecaffe {
 
@@ -36,10 +37,20 @@ struct step_sink {
 // receive_add (which arrives beside the buffer) is added once those are done. Messages from one rank to another match
 // in list order. Empty steps (first == last) are dropped on both sides.
 template <class Algorithm>
-concept schedule = requires(std::size_t count, step_sink emit) {
+concept flat_schedule = requires(std::size_t count, step_sink emit) {
   { Algorithm::name } -> std::convertible_to<std::string_view>;
   Algorithm::steps(0, 1, count, count, emit);
 };
+
+// One that wants to know which ranks share a node takes a node_map in place of the number of ranks.
+template <class Algorithm>
+concept placed_schedule = requires(const node_map& nodes, std::size_t count, step_sink emit) {
+  { Algorithm::name } -> std::convertible_to<std::string_view>;
+  Algorithm::steps(0, nodes, count, count, emit);
+};
+
+template <class Algorithm>
+concept schedule = flat_schedule<Algorithm> || placed_schedule<Algorithm>;
 
 // The steps that go to, or come from, one peer. They start in order, a window of them at a time.
 struct lane {
@@ -65,13 +76,23 @@ struct step_plan {
 };
 
 // Sorted positions at which some step begins or ends: between two neighbours every element shares one fate.
-constexpr void sort_cuts(std::vector<std::size_t>& cuts) {
-  std::sort(cuts.begin(), cuts.end());
-  cuts.erase(std::unique(cuts.begin(), cuts.end()), cuts.end());
+// Written out, not with std::sort and std::lower_bound, for the sake of proofs: compilers count every call inside.
+constexpr std::size_t cut_index(const std::vector<std::size_t>& cuts, std::size_t position) {
+  const std::size_t* const at = cuts.data();
+  std::size_t low = 0, high = cuts.size();
+  while (low < high) {
+    const std::size_t middle = (low + high) / 2;
+    if (at[middle] < position)
+      low = middle + 1;
+    else
+      high = middle;
+  }
+  return low;
 }
 
-constexpr std::size_t cut_index(const std::vector<std::size_t>& cuts, std::size_t position) {
-  return static_cast<std::size_t>(std::lower_bound(cuts.begin(), cuts.end(), position) - cuts.begin());
+constexpr void add_cut(std::vector<std::size_t>& cuts, std::size_t position) {
+  const std::size_t at = cut_index(cuts, position);
+  if (at == cuts.size() || cuts[at] != position) cuts.insert(cuts.begin() + static_cast<std::ptrdiff_t>(at), position);
 }
 
 constexpr step_plan make_plan(std::vector<step> steps) {
@@ -80,10 +101,9 @@ constexpr step_plan make_plan(std::vector<step> steps) {
 
   std::vector<std::size_t> cuts;
   for (const step& s : result.steps) {
-    cuts.push_back(s.first);
-    cuts.push_back(s.last);
+    add_cut(cuts, s.first);
+    add_cut(cuts, s.last);
   }
-  sort_cuts(cuts);
 
   struct piece {  // who touched it last
     bool written = false;
@@ -91,6 +111,8 @@ constexpr step_plan make_plan(std::vector<step> steps) {
     std::vector<std::uint32_t> readers;  // since that write
   };
   std::vector<piece> pieces(cuts.size());
+  result.needs.reserve(result.steps.size());
+  result.first_need.reserve(result.steps.size() + 1);
   result.first_need.push_back(0);
   for (std::uint32_t i = 0; i < result.steps.size(); ++i) {
     const step& s = result.steps[i];
@@ -125,31 +147,57 @@ constexpr step_plan make_plan(std::vector<step> steps) {
   return result;
 }
 
-template <schedule Algorithm>
-constexpr std::vector<step> list_steps(int rank, int ranks, std::size_t elements, std::size_t segment) {
+// Calls the algorithm for `ranks` ranks, given as their number or as a node_map. A flat schedule needs only the number;
+// for a placed one a mere number means that all share a node. One rank has nothing to do.
+template <schedule Algorithm, class Emit>
+constexpr void emit_steps(int rank, int ranks, std::size_t elements, std::size_t segment, Emit&& emit) {
+  if (ranks == 1) return;
+  if constexpr (flat_schedule<Algorithm>)
+    Algorithm::steps(rank, ranks, elements, segment, emit);
+  else
+    Algorithm::steps(rank, node_map(ranks), elements, segment, emit);
+}
+
+template <schedule Algorithm, class Emit>
+constexpr void emit_steps(int rank, const node_map& nodes, std::size_t elements, std::size_t segment, Emit&& emit) {
+  if constexpr (flat_schedule<Algorithm>)
+    emit_steps<Algorithm>(rank, nodes.ranks(), elements, segment, emit);
+  else if (nodes.ranks() > 1)
+    Algorithm::steps(rank, nodes, elements, segment, emit);
+}
+
+template <class Ranks>
+concept rank_count = std::same_as<Ranks, int> || std::same_as<Ranks, node_map>;
+
+constexpr int ranks_in(int ranks) { return ranks; }
+constexpr int ranks_in(const node_map& ranks) { return ranks.ranks(); }
+
+template <schedule Algorithm, rank_count Ranks>
+constexpr std::vector<step> list_steps(int rank, const Ranks& ranks, std::size_t elements, std::size_t segment) {
   std::vector<step> steps;
-  if (ranks > 1)
-    Algorithm::steps(rank, ranks, elements, segment, [&](const step& s) {
-      if (s.first != s.last) steps.push_back(s);
-    });
+  emit_steps<Algorithm>(rank, ranks, elements, segment, [&](const step& s) {
+    if (s.first != s.last) steps.push_back(s);
+  });
   return steps;
 }
 
-// How many elements `rank` sends, and in how many messages. Nothing is allocated: usable at any size.
+// How many elements `rank` sends, and in how many messages. Flat schedules allocate nothing here, so that it can be
+// asked for at any size.
 struct traffic {
   std::size_t elements = 0;
   std::size_t messages = 0;
+
+  constexpr bool operator==(const traffic&) const = default;
 };
 
-template <schedule Algorithm>
-constexpr traffic sent_by(int rank, int ranks, std::size_t elements, std::size_t segment) {
+template <schedule Algorithm, rank_count Ranks>
+constexpr traffic sent_by(int rank, const Ranks& ranks, std::size_t elements, std::size_t segment) {
   traffic sent;
-  if (ranks > 1)
-    Algorithm::steps(rank, ranks, elements, segment, [&](const step& s) {
-      if (s.kind != step_kind::send || s.first == s.last) return;
-      sent.elements += s.last - s.first;
-      ++sent.messages;
-    });
+  emit_steps<Algorithm>(rank, ranks, elements, segment, [&](const step& s) {
+    if (s.kind != step_kind::send || s.first == s.last) return;
+    sent.elements += s.last - s.first;
+    ++sent.messages;
+  });
   return sent;
 }
 

@@ -4,7 +4,7 @@
 #include <cstddef>
 #include <string_view>
 
-#include "schedule.hpp"
+#include "slices.hpp"
 
 namespace firecaffe {
 
@@ -24,22 +24,56 @@ namespace firecaffe {
 // or the arrival of messages. Every rank ends with the same bits.
 struct tree_schedule {
   static constexpr std::string_view name = "tree";
+  static constexpr bool one_owner = true;
+
+  static constexpr slice owned(int rank, int, std::size_t elements) { return {0, rank == 0 ? elements : 0}; }
+
+  template <class Emit>
+  static constexpr void reduce(int rank, int ranks, std::size_t elements, std::size_t segment, Emit&& emit) {
+    for_segments({0, elements}, segment, [&](slice s) { reduce_segment(rank, ranks, s, emit); });
+  }
+
+  template <class Emit>
+  static constexpr void spread(int rank, int ranks, std::size_t elements, std::size_t segment, Emit&& emit) {
+    for_segments({0, elements}, segment, [&](slice s) { spread_segment(rank, ranks, s, emit); });
+  }
 
   template <class Emit>
   static constexpr void steps(int rank, int ranks, std::size_t elements, std::size_t segment, Emit&& emit) {
-    const int low_bit = rank & -rank;
-    const int reach = rank == 0 ? static_cast<int>(std::bit_ceil(static_cast<unsigned>(ranks))) : low_bit;
-    for (std::size_t first = 0, last = 0; first < elements; first = last) {
-      last = elements - first > segment ? first + segment : elements;
-      for (int distance = 1; distance < reach && distance < ranks - rank; distance *= 2)
-        emit(step{step_kind::receive_add, rank + distance, first, last});
-      if (rank != 0) {
-        emit(step{step_kind::send, rank - low_bit, first, last});
-        emit(step{step_kind::receive, rank - low_bit, first, last});
-      }
-      for (int distance = reach / 2; distance > 0; distance /= 2)  // the greatest subtree first
-        if (distance < ranks - rank) emit(step{step_kind::send, rank + distance, first, last});
-    }
+    for_segments({0, elements}, segment, [&](slice s) {
+      reduce_segment(rank, ranks, s, emit);
+      spread_segment(rank, ranks, s, emit);
+    });
+  }
+
+  static constexpr std::size_t elements_sent(int rank, int ranks, std::size_t elements) {
+    std::size_t links = rank != 0;
+    for (int distance = 1; distance < reach(rank, ranks) && distance < ranks - rank; distance *= 2) ++links;
+    return links * elements;
+  }
+
+  static constexpr std::size_t rounds(int ranks) {
+    return 2 * static_cast<std::size_t>(std::bit_width(static_cast<unsigned>(ranks - 1)));
+  }
+
+ private:
+  // The ranks of a subtree go no farther.
+  static constexpr int reach(int rank, int ranks) {
+    return rank == 0 ? static_cast<int>(std::bit_ceil(static_cast<unsigned>(ranks))) : rank & -rank;
+  }
+
+  template <class Emit>
+  static constexpr void reduce_segment(int rank, int ranks, slice s, Emit& emit) {
+    for (int distance = 1; distance < reach(rank, ranks) && distance < ranks - rank; distance *= 2)
+      emit(step{step_kind::receive_add, rank + distance, s.first, s.last});
+    if (rank != 0) emit(step{step_kind::send, rank - (rank & -rank), s.first, s.last});
+  }
+
+  template <class Emit>
+  static constexpr void spread_segment(int rank, int ranks, slice s, Emit& emit) {
+    if (rank != 0) emit(step{step_kind::receive, rank - (rank & -rank), s.first, s.last});
+    for (int distance = reach(rank, ranks) / 2; distance > 0; distance /= 2)  // the greatest subtree first
+      if (distance < ranks - rank) emit(step{step_kind::send, rank + distance, s.first, s.last});
   }
 };
 

@@ -45,8 +45,7 @@ struct memory_plan {
   static constexpr bool uses_labels = classes > 0;
 
   static constexpr std::size_t parameter_elements = parameters_of<Net, Device, Options>.elements;
-  // Behind the gradients is room for the loss, which travels with the last bucket.
-  static constexpr std::size_t gradient_elements = Options.training ? parameter_elements + Device::alignment : 0;
+  static constexpr std::size_t gradient_elements = Options.training ? parameter_elements : 0;
   static constexpr std::size_t results = std::size_t(the_plan.op_count);
 
   static constexpr std::size_t activation_elements(int batch) { return the_plan.elements * std::size_t(batch); }

@@ -28,12 +28,15 @@ class model {
   static constexpr auto& the_parameters = parameters_of<Net, Device, Options>;
   static constexpr int op_count = the_plan.op_count;
 
-  // Parameters are filled from `seed` as their layers say. Throws usage_error for a batch below 1.
-  explicit model(Device device, int batch, std::uint64_t seed = 1)
+  // Parameters are filled from `seed` as their layers say. `gradients`, if given, is the caller's memory for the
+  // gradient arena: memory::gradient_elements elements on the device, aligned as its own. Throws usage_error for a
+  // batch below 1.
+  explicit model(Device device, int batch, std::uint64_t seed = 1, T* gradients = nullptr)
       : device_(std::move(device)),
         capacity_(batch > 0 ? batch : throw usage_error("model: the batch must be at least 1")),
         parameters_(device_.template allocate<T>(memory::parameter_elements)),
-        gradients_(device_.template allocate<T>(memory::gradient_elements)),
+        own_gradients_(device_.template allocate<T>(gradients == nullptr ? memory::gradient_elements : 0)),
+        gradients_(gradients == nullptr ? own_gradients_.data() : gradients),
         activations_(device_.template allocate<T>(memory::activation_elements(batch))),
         targets_(device_.template allocate<T>(memory::target_elements(batch))),
         labels_(device_.template allocate<std::int32_t>(memory::labels(batch))),
@@ -66,11 +69,11 @@ class model {
     device_.upload(parameters_.data() + p.offset, stored.data(), stored.size());
   }
   std::vector<T> parameter_values(int i) { return canonical_values(parameters_.data(), i); }
-  std::vector<T> gradient_values(int i) requires(Options.training) { return canonical_values(gradients_.data(), i); }
+  std::vector<T> gradient_values(int i) requires(Options.training) { return canonical_values(gradients_, i); }
 
   // The arenas as they lie in the device's memory: memory::parameter_elements elements each.
   T* parameters() { return parameters_.data(); }
-  T* gradients() { return gradients_.data(); }
+  T* gradients() { return gradients_; }
 
   // Takes `samples` inputs in canonical order (N, C, H, W).
   template <class U>
@@ -92,9 +95,17 @@ class model {
     device_.load(target_view_storage(), values);
   }
 
-  // Every op in order. Losses leave their sums in results(); metrics are computed outside training only.
+  // Every op in order. Losses leave their sums in results(); metrics are computed outside training only. After each op
+  // calls done(op index).
+  template <class Done>
+  void forward(pass now, Done done) {
+    for_each_op([&](auto i) {
+      forward_op<i>(now);
+      done(int(i));
+    });
+  }
   void forward(pass now) {
-    for_each_op([&](auto i) { forward_op<i>(now); });
+    forward(now, [](int) {});
   }
 
   // Ops in reverse order; the loss's gradient is scaled by `scale` (1 over the global batch). `add`: gradients are
@@ -261,7 +272,7 @@ class model {
       else
         s.run.backward(device_, constant(view(o.input)), constant(view(o.output)), gradient_view(o.output),
                        gradient_view(o.input), parameters_at<I, const T>(parameters_.data()),
-                       parameters_at<I, T>(gradients_.data()), adds, now);
+                       parameters_at<I, T>(gradients_), adds, now);
     }
   }
 
@@ -283,7 +294,9 @@ class model {
 
   Device device_;
   int capacity_, samples_ = 0;
-  typename Device::template memory<T> parameters_, gradients_, activations_, targets_;
+  typename Device::template memory<T> parameters_, own_gradients_;
+  T* gradients_;
+  typename Device::template memory<T> activations_, targets_;
   typename Device::template memory<std::int32_t> labels_;
   typename Device::template memory<double> results_;
   slots<std::make_integer_sequence<int, op_count>> ops_;

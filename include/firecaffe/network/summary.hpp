@@ -2,6 +2,8 @@
 
 #include <cstdio>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "../layers/conv.hpp"
 #include "../layers/dense.hpp"
@@ -9,8 +11,8 @@
 
 namespace firecaffe {
 
-// Stands for a device where none is named: single precision, values (N, C, H, W) and parameters as published, no padding.
-// It plans and cannot run.
+// Stands for a device where none is named: single precision, values (N, C, H, W) and parameters as published, no
+// padding. It plans and cannot run.
 struct no_device {
   using scalar = float;
   static constexpr const char* name = "no device in particular";
@@ -66,6 +68,11 @@ struct summary_table {
       r.activation_bytes = std::size_t(the_plan.values[o.output].strides.sample) * sizeof(T);
     r.note = note(o);
     return r;
+  }
+
+  static std::vector<std::string> names() {
+    return []<int... I>(std::integer_sequence<int, I...>) { return std::vector<std::string>{name<I>()...}; }
+    (std::make_integer_sequence<int, the_plan.op_count>{});
   }
 
  private:
@@ -148,6 +155,12 @@ std::string summary(int batch = 1) {
            "per sample, with gradients");
   return out + "memory of a model for " + std::to_string(batch) + " samples on " + Device::name + ": " +
          std::to_string(memory::bytes(batch)) + " bytes\n";
+}
+
+// The names of the ops of a network as `Device` runs them, by index: for a trace.
+template <class Net, class Device>
+std::vector<std::string> op_names() {
+  return summary_table<Net, Device>::names();
 }
 
 }  // namespace firecaffe

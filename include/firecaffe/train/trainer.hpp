@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <cmath>
 #include <functional>
 #include <memory>
@@ -23,8 +24,9 @@ struct trainer_options {
   std::function<double(std::int64_t)> learning_rate = [](std::int64_t) { return 0.01; };  // of the iteration: see lr::
   std::uint64_t seed = 1;  // of initial parameters, shuffles and dropout
   int threads = 0;         // of this rank; 0: its share of the node's cores
-  std::size_t bucket_bytes =
-      1 << 20;  // gradients are summed in pieces of about this size, as the backward pass yields them
+  // Gradients are summed in pieces of about this size, as the backward pass yields them; 0: 1 MiB, or more where that
+  // would make more than 64 pieces.
+  std::size_t bucket_bytes = 0;
 };
 
 struct fit_options {
@@ -45,7 +47,11 @@ struct batch_view {
 
 // Synchronous data-parallel training: every rank of the communicator runs the same network on its share of the global
 // batch, gradients are summed over the ranks bucket by bucket while the backward pass goes on, and every rank makes the
-// same update. The result depends on the number of ranks only through the order of floating-point additions.
+// same update, of each bucket as it arrives. The result depends on the number of ranks only through the order of
+// floating-point additions; when messages arrive changes nothing. The loss is summed first, exactly and in double, so
+// that no update is made when it is not finite.
+//
+// The gradients lie in the communicator's memory where it has such (`allocate`): ranks of a node then add in place.
 //
 // Ranks that were built for different networks, solvers, batches or seeds get a communication_error from the
 // constructor.
@@ -58,23 +64,24 @@ class trainer {
   using memory = typename model_type::memory;
   static_assert(trainable<Net>::value);
 
-  template <class Endpoint>
-  trainer(Endpoint&& endpoint, options_type o)
-      : communicator_(std::make_unique<Communicator>(std::forward<Endpoint>(endpoint))),
+  // `endpoint` and what follows the options make the communicator: communicator_options, ...
+  template <class Endpoint, class... CommunicatorOptions>
+  trainer(Endpoint&& endpoint, options_type o, const CommunicatorOptions&... c)
+      : communicator_(std::make_unique<Communicator>(std::forward<Endpoint>(endpoint), c...)),
         options_(checked(std::move(o))),
         model_(Device::for_rank(communicator_->node_rank(), communicator_->node_size(), options_.threads),
-               (options_.batch + communicator_->size() - 1) / communicator_->size(), options_.seed),
-        buckets_(buckets_of<Net, Device>(options_.bucket_bytes)) {
+               (options_.batch + communicator_->size() - 1) / communicator_->size(), options_.seed,
+               gradient_memory(*communicator_)),
+        buckets_(buckets_of<Net, Device>(bucket_bytes(options_))) {
     for (int i = 0; i < Solver::state_arrays; ++i)
       state_.push_back(model_.device().template allocate<T>(memory::parameter_elements));
     if (!Device::host_memory_is_device_memory) staged_.resize(memory::gradient_elements);
-    if (buckets_.empty()) buckets_.push_back({0, 0, 0});
-    buckets_.back().last = memory::parameter_elements + 1;  // the loss rides behind the last gradients
     for (std::size_t b = 0; b < buckets_.size(); ++b)
       communicator_->template prepare<T>(int(b), buckets_[b].last - buckets_[b].first);
+    communicator_->template prepare<double>(loss_bucket(), 1, true);
     const std::string description =
         fingerprint<Net, Device>(options_.solver, options_.batch, options_.iter_size, options_.seed) + ", buckets of " +
-        std::to_string(options_.bucket_bytes) + " bytes";
+        std::to_string(bucket_bytes(options_)) + " bytes";
     communicator_->agree(hash_of(description), description);
   }
 
@@ -140,6 +147,12 @@ class trainer {
   const std::vector<bucket>& buckets() const { return buckets_; }
   // Seconds spent in step() waiting for gradients after the backward pass was done.
   double seconds_waited() const { return waited_; }
+  // Where every op, update and wait of this rank is recorded from now on, and every message; nullptr: nowhere. With a
+  // progress thread the two must be apart.
+  void record_into(timeline* log, timeline* messages) {
+    log_ = log;
+    if constexpr (requires { communicator_->record_into(messages); }) communicator_->record_into(messages);
+  }
 
  private:
   static options_type checked(options_type o) {
@@ -171,21 +184,38 @@ class trainer {
     if constexpr (memory::target_shape.elements() > 0) model_.load_targets(b.targets);
   }
 
+  static std::size_t bucket_bytes(const options_type& o) {
+    if (o.bucket_bytes > 0) return o.bucket_bytes;
+    return std::max(std::size_t{1} << 20, memory::parameter_elements * sizeof(T) / 64);
+  }
+  int loss_bucket() const { return int(buckets_.size()); }
+
+  static T* gradient_memory(Communicator& communicator) {
+    if constexpr (Device::host_memory_is_device_memory && requires { communicator.template allocate<T>(1); })
+      return communicator.template allocate<T>(memory::gradient_elements);
+    else
+      return nullptr;
+  }
+
   void accumulate(const batch_view& b, int global_samples, std::size_t index, bool last) {
     const pass now{true, options_.seed, std::uint32_t(iteration_ * options_.iter_size) + std::uint32_t(index),
                    std::uint32_t(b.first_slot)};
+    span_recorder record(log_);
     load(b);
-    model_.forward(now);
+    record(span_kind::load, 0);
+    model_.forward(now, [&](int op) { record(span_kind::forward, op); });
     double results[memory::results];
     model_.results(results);
     loss_ += weighted_loss<Net, Device>(results) / global_samples;
-    const T loss = T(loss_);
-    if (last) model_.device().upload(model_.gradients() + memory::parameter_elements, &loss, 1);
-    next_bucket_ = 0;
+    sent_ = updated_ = 0;
+    if (last) communicator_->start(loss_bucket(), std::span<double>{&loss_, 1});
     model_.backward(1.0 / global_samples, now, index > 0, [&](int op) {
+      record(span_kind::backward, op);
       if (!last) return;
-      while (next_bucket_ < buckets_.size() && (buckets_[next_bucket_].ready_op == op || op == 0)) send(next_bucket_++);
+      while (sent_ < buckets_.size() && (buckets_[sent_].ready_op == op || op == 0)) send(sent_++);
       communicator_->progress();
+      while (updated_ < sent_ && communicator_->finished(int(updated_)) && update(updated_)) ++updated_;
+      record.skip();
     });
   }
 
@@ -199,26 +229,45 @@ class trainer {
     }
   }
 
-  double finish() {
-    const stopwatch watch;
-    communicator_->wait_all();
-    waited_ += watch.seconds();
+  // The parameters whose summed gradients are bucket b. False, and nothing done, until the loss is known to be finite.
+  bool update(std::size_t b) {
+    if (!communicator_->finished(loss_bucket()) || !std::isfinite(loss_)) return false;
+    span_recorder record(log_);
+    const std::size_t first = buckets_[b].first, count = buckets_[b].last - first;
     if constexpr (!Device::host_memory_is_device_memory)
-      if (communicator_->size() > 1)
-        model_.device().upload(model_.gradients(), staged_.data(), memory::parameter_elements + 1);
-    T loss{};
-    model_.device().download(&loss, model_.gradients() + memory::parameter_elements, 1);
-    if (!std::isfinite(loss))
+      if (communicator_->size() > 1) model_.device().upload(model_.gradients() + first, staged_.data() + first, count);
+    T* state[Solver::state_arrays + 1] = {};
+    for (int i = 0; i < Solver::state_arrays; ++i) state[i] = state_[std::size_t(i)].data() + first;
+    model_.device().for_each(
+        count, options_.solver.update(model_.parameters() + first, static_cast<const T*>(model_.gradients()) + first,
+                                      state, options_.learning_rate(iteration_)));
+    record(span_kind::update, int(b));
+    return true;
+  }
+
+  double finish() {
+    communicator_wait(loss_bucket());
+    if (!std::isfinite(loss_)) {
+      communicator_->wait_all();
       throw numeric_error("the loss is not finite at iteration " + std::to_string(iteration_) +
                           "; parameters are as before it (learning rate " +
                           std::to_string(options_.learning_rate(iteration_)) + ")");
-    T* state[Solver::state_arrays + 1] = {};
-    for (int i = 0; i < Solver::state_arrays; ++i) state[i] = state_[std::size_t(i)].data();
-    model_.device().for_each(memory::parameter_elements,
-                             options_.solver.update(model_.parameters(), static_cast<const T*>(model_.gradients()),
-                                                    state, options_.learning_rate(iteration_)));
+    }
+    for (; updated_ < buckets_.size(); ++updated_) {
+      communicator_wait(int(updated_));
+      update(updated_);
+    }
     ++iteration_;
-    return loss;
+    return loss_;
+  }
+
+  void communicator_wait(int b) {
+    if (communicator_->finished(b)) return;
+    const stopwatch watch;
+    span_recorder record(log_);
+    communicator_->wait(b);
+    record(span_kind::wait, b);
+    waited_ += watch.seconds();
   }
 
   template <class Dataset, class AfterEpoch, class... Observers>
@@ -260,7 +309,8 @@ class trainer {
   std::vector<bucket> buckets_;
   std::vector<typename Device::template memory<T>> state_;
   std::vector<T> staged_;
-  std::size_t next_bucket_ = 0;
+  std::size_t sent_ = 0, updated_ = 0;  // buckets of this step
+  timeline* log_ = nullptr;
   std::int64_t iteration_ = 0, step_ = 0;  // step_: within the epoch, where the next fit goes on
   int epoch_ = 0;
   double loss_ = 0, waited_ = 0;

@@ -1,7 +1,5 @@
-// Run under mpirun with any number of ranks: mpirun -n 4 mpi
+// Run under mpirun with any number of ranks: mpirun -n 4 mpi_messages
 #define DOCTEST_CONFIG_IMPLEMENT
-#include "firecaffe/mpi.hpp"
-
 #include <doctest/doctest.h>
 
 #include <cmath>
@@ -9,11 +7,13 @@
 #include <limits>
 #include <random>
 
+#include "firecaffe/mpi.hpp"
+
 using namespace firecaffe;
 using namespace std::chrono_literals;
 
-static_assert(transport<mpi::transport>);
-static_assert(gradient_communicator<tree<mpi::transport>>);
+static_assert(transport<mpi::messages>);
+static_assert(gradient_communicator<tree<mpi::messages>>);
 
 namespace {
 
@@ -42,7 +42,7 @@ TEST_CASE("sums of random sizes have the same bits everywhere") {
   MPI_Bcast(&seed, 1, MPI_UNSIGNED, 0, MPI_COMM_WORLD);
   CAPTURE(seed);
   std::mt19937 same{seed};
-  tree<mpi::transport> all{MPI_COMM_WORLD, {.segment_bytes = 4096, .timeout = 30s}};
+  tree<mpi::messages> all{MPI_COMM_WORLD, {.segment_bytes = 4096, .timeout = 30s}};
   REQUIRE(all.rank() == world_rank());
   REQUIRE(all.size() == world_size());
   REQUIRE((all.node_rank() >= 0 && all.node_rank() < all.node_size()));
@@ -72,7 +72,7 @@ TEST_CASE("sums of random sizes have the same bits everywhere") {
 TEST_CASE("the user's messages on the same communicator are left alone") {
   const int rank = world_rank(), size = world_size();
   std::vector<std::vector<double>> data(4, std::vector<double>(20000, 1.0));
-  tree<mpi::transport> all{MPI_COMM_WORLD, {.segment_bytes = 16384, .timeout = 30s}};
+  tree<mpi::messages> all{MPI_COMM_WORLD, {.segment_bytes = 16384, .timeout = 30s}};
   for (int iteration = 0; iteration < 10; ++iteration) {
     int token = -1, mine = 100 * rank + iteration;  // under the tags that buckets have
     MPI_Request requests[2];
@@ -98,7 +98,7 @@ TEST_CASE("a part of the world, and two communicators at once") {
   MPI_Comm_split(MPI_COMM_WORLD, world_rank() % 2, 0, &half);
   std::vector<float> a(1000, 1.0f), b(1000, 1.0f);
   {
-    tree<mpi::transport> some{half}, all{MPI_COMM_WORLD};
+    tree<mpi::messages> some{half}, all{MPI_COMM_WORLD};
     MPI_Comm_free(&half);  // the library has its own
     some.start(0, std::span{a});
     all.start(0, std::span{b});
@@ -111,7 +111,7 @@ TEST_CASE("a part of the world, and two communicators at once") {
 
 TEST_CASE("messages larger than MPI can count") {
   // The limit is lowered to 1000 bytes, so that the derived datatype is used for small messages.
-  mpi::transport wire{MPI_COMM_WORLD, 1000};
+  mpi::messages wire{MPI_COMM_WORLD, 1000};
   for (const std::size_t n : {999u, 1000u, 1001u, 2000u, 12345u}) {
     std::vector<unsigned char> out(n), in(n, 0xee);
     for (std::size_t i = 0; i < n; ++i)
@@ -128,7 +128,7 @@ TEST_CASE("messages larger than MPI can count") {
 
 TEST_CASE("ranks that do not agree are told") {
   if (world_size() == 1) return;
-  tree<mpi::transport> all{MPI_COMM_WORLD, {.timeout = 30s}};
+  tree<mpi::messages> all{MPI_COMM_WORLD, {.timeout = 30s}};
   const bool last = all.rank() == all.size() - 1;
   CHECK_THROWS_AS(all.agree(last ? 1 : 2, last ? "batch 32" : "batch 64"), communication_error);
   double x[1] = {1};
@@ -137,7 +137,7 @@ TEST_CASE("ranks that do not agree are told") {
 }
 
 TEST_CASE("MPI's errors name the peer") {
-  mpi::transport wire{MPI_COMM_WORLD};
+  mpi::messages wire{MPI_COMM_WORLD};
   int x = 0;
   try {
     wire.isend(wire.size(), 0, &x, sizeof x);
@@ -149,7 +149,7 @@ TEST_CASE("MPI's errors name the peer") {
     CHECK(what.find(expected) != std::string::npos);
     CHECK(what.size() > what.find(expected) + expected.size());  // and MPI's own text
   }
-  CHECK_THROWS_AS(mpi::transport{MPI_COMM_NULL}, usage_error);
+  CHECK_THROWS_AS(mpi::messages{MPI_COMM_NULL}, usage_error);
 }
 
 TEST_CASE("a bucket of another size is an error, and nobody hangs") {
@@ -159,7 +159,7 @@ TEST_CASE("a bucket of another size is an error, and nobody hangs") {
   MPI_Comm_get_errhandler(MPI_COMM_WORLD, &before);
   MPI_Comm_set_errhandler(MPI_COMM_WORLD, MPI_ERRORS_RETURN);
   std::vector<float> data(world_rank() == 0 ? 10 : 12);
-  tree<mpi::transport> all{MPI_COMM_WORLD, {.timeout = 500ms}};
+  tree<mpi::messages> all{MPI_COMM_WORLD, {.timeout = 500ms}};
   const auto sum = [&] {
     all.start(0, std::span{data});
     all.wait(0);
@@ -167,6 +167,17 @@ TEST_CASE("a bucket of another size is an error, and nobody hangs") {
   CHECK_THROWS_AS(sum(), communication_error);
   MPI_Comm_set_errhandler(MPI_COMM_WORLD, before);
   MPI_Errhandler_free(&before);
+}
+
+TEST_CASE("a progress thread asks for the thread level it needs") {
+  if (world_size() == 1) return;
+  int level = MPI_THREAD_SINGLE;
+  MPI_Query_thread(&level);
+  const auto make = [] { tree<mpi::messages>{MPI_COMM_WORLD, {.progress_thread = true}}; };
+  if (level < MPI_THREAD_MULTIPLE)
+    CHECK_THROWS_AS(make(), usage_error);
+  else
+    make();
 }
 
 TEST_CASE("a second session is refused") {

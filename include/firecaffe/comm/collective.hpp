@@ -1,0 +1,141 @@
+#pragma once
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <utility>
+#include <vector>
+
+#include "codec.hpp"
+#include "element_verbs.hpp"
+#include "slices.hpp"
+#include "transport.hpp"
+
+namespace firecaffe {
+
+// One bucket's part of an executor: its plan, what of it is under way, and the memory beside the data.
+template <transport Transport, codec Codec, class Clock, class Memory>
+struct collective {
+  using time_point = decltype(std::declval<Clock&>().now());
+  using verbs_type = element_verbs<Memory>;
+
+  struct flight {
+    typename Transport::request handle{};
+    bool arrived = false, copied = false;
+    time_point since{};  // kept only for the record
+  };
+  struct lane_state {
+    std::size_t started = 0, finished = 0;  // counts of the lane's steps
+    std::size_t window = 0, first_flight = 0;
+    std::size_t scratch = 0, slot_bytes = 0;  // where its messages lie, if not in the data
+    bool views = false;                       // they are read where the sender has them
+  };
+
+  int bucket = 0;
+  std::size_t elements = 0, element_bytes = 0;
+  bool coded = false;
+  const verbs_type* verbs = nullptr;
+  step_plan steps;
+  std::vector<slice> untold;  // coded sums that this rank forms and sends to nobody
+  std::vector<unsigned char> done;
+  std::vector<lane_state> lanes;
+  std::vector<flight> flights;
+  typename Memory::buffer scratch{}, lost{};
+  std::byte* data = nullptr;
+  std::size_t remaining = 0;
+  bool watched = false;  // since the last poll that moved something, `waited` by `polled`
+  typename time_point::duration waited{};
+  time_point polled{};
+
+  std::size_t message_bytes(slice s) const {
+    return coded ? Codec::bytes(s.size(), element_bytes) : s.size() * element_bytes;
+  }
+  std::size_t message_bytes(const step& s) const { return message_bytes(slice{s.first, s.last}); }
+
+  // Whether a message lies beside the data. What arrives there is taken over when earlier steps are done.
+  bool beside(const lane_state& l, const step& s) const { return coded || l.views || s.kind == step_kind::receive_add; }
+
+  // A sum in place of what this rank itself sends. Two ranks that swap like that would wait for each other's views, so
+  // such a message is copied when it arrives.
+  bool exchanges(std::uint32_t i) const {
+    if (steps.steps[i].kind != step_kind::receive_add) return false;
+    for (std::size_t k = steps.first_need[i]; k < steps.first_need[i + 1]; ++k)
+      if (steps.steps[steps.needs[k]].kind == step_kind::send) return true;
+    return false;
+  }
+
+  // Needs the steps and how they are coded; gives lanes, flights and scratch.
+  void lay_out(const Transport& wire, std::size_t window, Memory& memory) {
+    done.resize(steps.steps.size());
+    lanes.resize(steps.lanes.size());
+    if (coded) find_untold();
+    std::size_t count = 0, bytes = 0;
+    for (const slice& s : untold) bytes = std::max(bytes, message_bytes(s));  // when all else is done
+    std::size_t used = 0;
+    for (std::size_t l = 0; l < lanes.size(); ++l) {
+      const lane& way = steps.lanes[l];
+      lane_state& at = lanes[l];
+      at.window = window;
+      if constexpr (viewing_transport<Transport>)
+        if (wire.can_view(way.peer)) {
+          at.window = Transport::view_window;
+          at.views = !way.sends;
+        }
+      at.window = std::min(at.window, way.steps.size());
+      at.first_flight = count;
+      count += at.window;
+      std::size_t longest = 0;
+      for (const std::uint32_t i : way.steps)
+        if (at.views ? exchanges(i) : beside(at, steps.steps[i]))
+          longest = std::max(longest, message_bytes(steps.steps[i]));
+      at.slot_bytes = (longest + 63) / 64 * 64;
+      at.scratch = used;
+      used += at.slot_bytes * at.window;
+    }
+    flights.resize(count);
+    scratch = memory.allocate(std::max(used, bytes));
+  }
+
+  flight& flight_of(const lane_state& l, std::size_t nth) { return flights[l.first_flight + nth % l.window]; }
+  const flight& flight_of(const lane_state& l, std::size_t nth) const {
+    return flights[l.first_flight + nth % l.window];
+  }
+  std::byte* scratch_of(const lane_state& l, std::size_t nth) {
+    return &scratch[0] + l.scratch + l.slot_bytes * (nth % l.window);
+  }
+
+  // What arrived goes into the data.
+  void take_over(const step& s, const std::byte* message, Memory& memory) {
+    std::byte* const into = data + s.first * element_bytes;
+    const std::size_t count = s.last - s.first;
+    const bool adds = s.kind == step_kind::receive_add;
+    if (coded)
+      (adds ? verbs->decode_add : verbs->decode)(message, into, count);
+    else
+      (adds ? verbs->add : verbs->copy)(memory, into, message, count);
+  }
+
+  void encode(slice s, std::byte* message) {
+    verbs->encode(data + s.first * element_bytes, s.size(), message,
+                  lost ? &lost[0] + s.first * element_bytes : nullptr);
+  }
+
+  // Ranks that were sent a sum hold what its code says; those that formed it themselves do so after this.
+  void round_untold() {
+    for (const slice& s : untold) encode(s, &scratch[0]);
+  }
+
+ private:
+  void find_untold() {
+    std::vector<std::size_t> cuts;
+    for (const step& s : steps.steps) add_cut(cuts, s.first), add_cut(cuts, s.last);
+    std::vector<unsigned char> fresh(cuts.size());
+    for (const step& s : steps.steps)
+      for (std::size_t k = cut_index(cuts, s.first); k < cut_index(cuts, s.last); ++k)
+        fresh[k] = s.kind == step_kind::receive_add;
+    for (std::size_t k = 0; k + 1 < cuts.size(); ++k)
+      if (fresh[k]) untold.push_back({cuts[k], cuts[k + 1]});
+  }
+};
+
+}  // namespace firecaffe
