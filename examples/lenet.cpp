@@ -19,7 +19,7 @@ struct lenet : fc::network<fc::input<1, 28, 28>,                                
 static_assert(fc::parameter_count<lenet> == 431'080);
 
 struct arguments {
-  std::string folder = "/usr/share/datasets/fashion-mnist", metrics;
+  std::string folder = "/usr/share/datasets/fashion-mnist", metrics, trace;
   int epochs = 5, batch = 64, threads = 0;
   float rate = 0.01f, momentum = 0.9f, decay = 5e-4f;
   unsigned long seed = 1;
@@ -35,14 +35,16 @@ constexpr const char* usage =
     "  --decay X          weight decay (0.0005)\n"
     "  --threads N        of each rank; 0: its share of the node's cores (0)\n"
     "  --seed N           of weights and shuffles (1)\n"
-    "  --metrics FILE     one JSON object per line for every step, epoch and evaluation\n";
+    "  --metrics FILE     one JSON object per line for every step, epoch and evaluation\n"
+    "  --trace FILE       what every rank did when, for Perfetto or chrome://tracing (the first thousand steps or "
+    "so)\n";
 
 arguments parse(int argc, char** argv) {
   arguments a;
   const option options[] = {{"epochs", 1, nullptr, 'e'},   {"batch", 1, nullptr, 'b'},   {"rate", 1, nullptr, 'r'},
                             {"momentum", 1, nullptr, 'm'}, {"decay", 1, nullptr, 'd'},   {"threads", 1, nullptr, 't'},
-                            {"seed", 1, nullptr, 's'},     {"metrics", 1, nullptr, 'o'}, {"help", 0, nullptr, 'h'},
-                            {nullptr, 0, nullptr, 0}};
+                            {"seed", 1, nullptr, 's'},     {"metrics", 1, nullptr, 'o'}, {"trace", 1, nullptr, 'p'},
+                            {"help", 0, nullptr, 'h'},     {nullptr, 0, nullptr, 0}};
   for (int c; (c = getopt_long(argc, argv, "h", options, nullptr)) != -1;) switch (c) {
       case 'e':
         a.epochs = std::stoi(optarg);
@@ -67,6 +69,9 @@ arguments parse(int argc, char** argv) {
         break;
       case 'o':
         a.metrics = optarg;
+        break;
+      case 'p':
+        a.trace = optarg;
         break;
       default:
         std::fputs(usage, c == 'h' ? stdout : stderr);
@@ -96,9 +101,19 @@ void train(const arguments& a, fc::mpi::session& session) {
     std::fflush(stdout);
   }
 
+  fc::timeline log{a.trace.empty() ? 0u : 1u << 16};
+  if (!a.trace.empty()) trainer.record_into(&log, &log);
   fc::observe::console console{rank};
   fc::observe::metrics_file metrics{a.metrics, rank};
   const fc::evaluation_event result = trainer.fit(train_set, test_set, {.epochs = a.epochs}, console, metrics);
+  if (!a.trace.empty()) {
+    const std::vector<std::string> ops = fc::op_names<lenet, fc::cpu>();
+    fc::observe::write_trace(trainer.communicator(), a.trace, log, {.ops = ops});
+    if (rank == 0) {
+      const fc::observe::overlap o = fc::observe::measure_overlap(log);
+      std::printf("%.0f%% of the communication of rank 0 went on behind its computing\n", 100 * o.fraction());
+    }
+  }
   if (rank == 0) std::printf("test accuracy %.4f\n", result.metrics[0].value);
 }
 
