@@ -60,7 +60,7 @@ inline arguments parse(int argc, char** argv) {
 
 template <class Net>
 void measure(const arguments& a, fc::mpi::session& session) {
-  using trainer_type = fc::trainer<Net, fc::sgd, fc::tree<fc::mpi::transport>, fc::cpu>;
+  using trainer_type = fc::trainer<Net, fc::sgd, fc::direct<fc::mpi::transport>, fc::cpu>;
   trainer_type trainer{session.world(),
                        {.batch = a.batch,
                         .solver = {.momentum = 0.9f, .weight_decay = 5e-4f},

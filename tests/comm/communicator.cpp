@@ -103,7 +103,7 @@ TEST_CASE("ranks that agree go on; one that differs is named to all, with both d
       } catch (const communication_error& e) {
         const int other = odd == 0 ? 1 : odd;  // the first that is not like rank 0
         const std::string rank0 = odd == 0 ? "nin" : "lenet", rest = odd == 0 ? "lenet" : "nin";
-        const std::string tail = "; tree<local>, segments of 262144 bytes";
+        const std::string tail = "; tree<local>, segments of 61440 bytes";
         const std::string expected = "rank " + std::to_string(wire.rank()) + ": ranks do not agree: rank 0 has " +
                                      rank0 + tail + "; rank " + std::to_string(other) + " has " + rest + tail;
         if (e.what() == expected && e.peer == (wire.rank() == other ? 0 : other)) ++told;

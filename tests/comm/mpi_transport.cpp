@@ -63,6 +63,7 @@ void check_sums(std::size_t segment_bytes, mpi::transport_options options) {
   communicator<Algorithm, endpoint> all{options, {.segment_bytes = segment_bytes, .timeout = 30s}};
   constexpr std::size_t most = 50000;
   float* const shared = all.template allocate<float>(most);
+  REQUIRE(reinterpret_cast<std::uintptr_t>(shared) % 64 == 0);
   std::vector<float> own(most);
   std::mt19937 same{common_seed()};
   for (int repeat = 0; repeat < 12; ++repeat) {

@@ -12,8 +12,12 @@ struct host_memory {
 
   static buffer allocate(std::size_t bytes) { return bytes == 0 ? nullptr : buffer(new std::byte[bytes]); }
 
+  // In blocks of a constant length, which compilers vectorise even at -O2. The two never overlap.
   template <class T>
-  static void add(T* into, const T* addend, std::size_t count) {
+  static void add(T* __restrict into, const T* __restrict addend, std::size_t count) {
+    constexpr std::size_t block = 64;
+    for (; count >= block; count -= block, into += block, addend += block)
+      for (std::size_t i = 0; i < block; ++i) into[i] += addend[i];
     for (std::size_t i = 0; i < count; ++i) into[i] += addend[i];
   }
   template <class T>

@@ -3,6 +3,7 @@
 #include <mpi.h>
 
 #include <cstddef>
+#include <cstdint>
 #include <exception>
 #include <string>
 #include <vector>
@@ -46,15 +47,16 @@ class node_window {
   void barrier() { check(MPI_Barrier(comm_), "MPI_Barrier", rank_); }
   void keep() noexcept { kept_ = true; }
 
-  // A window in which this rank has `bytes` bytes, page by page apart from the others'. Throws communication_error
-  // where the system has no room for it.
+  // A window in which this rank has `bytes` bytes, page by page apart from the others', beginning at a multiple of 64.
+  // Throws communication_error where the system has no room for it.
   std::byte* allocate(std::size_t bytes) {
     window w{MPI_WIN_NULL, bytes, std::vector<std::byte*>(ranks_.size())};
     MPI_Info info = MPI_INFO_NULL;
     MPI_Info_create(&info);
     MPI_Info_set(info, "alloc_shared_noncontig", "true");
     void* base = nullptr;
-    const int code = MPI_Win_allocate_shared(static_cast<MPI_Aint>(bytes), 1, info, comm_, &base, &w.handle);
+    const int code =
+        MPI_Win_allocate_shared(static_cast<MPI_Aint>(bytes + alignment), 1, info, comm_, &base, &w.handle);
     MPI_Info_free(&info);
     if (code != MPI_SUCCESS)
       throw communication_error(
@@ -66,7 +68,7 @@ class node_window {
       int unit = 0;
       void* part = nullptr;
       check(MPI_Win_shared_query(w.handle, static_cast<int>(i), &length, &unit, &part), "MPI_Win_shared_query", rank_);
-      w.bases[i] = static_cast<std::byte*>(part);
+      w.bases[i] = aligned(part);
     }
     check(MPI_Win_lock_all(MPI_MODE_NOCHECK, w.handle), "MPI_Win_lock_all", rank_);
     windows_.push_back(std::move(w));
@@ -87,6 +89,14 @@ class node_window {
   }
 
  private:
+  static constexpr std::size_t alignment = 64;
+
+  // MPI promises nothing. Every rank finds the same place, as all map whole pages.
+  static std::byte* aligned(void* part) {
+    const std::size_t over = reinterpret_cast<std::uintptr_t>(part) % alignment;
+    return static_cast<std::byte*>(part) + (over == 0 ? 0 : alignment - over);
+  }
+
   struct window {
     MPI_Win handle;
     std::size_t bytes;

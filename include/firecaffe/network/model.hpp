@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstdint>
 #include <span>
 #include <string>
 #include <vector>
@@ -42,6 +43,8 @@ class model {
         labels_(device_.template allocate<std::int32_t>(memory::labels(batch))),
         results_(device_.template allocate<double>(memory::results)),
         ops_(device_, batch) {
+    if (reinterpret_cast<std::uintptr_t>(gradients) % 64 != 0)
+      throw usage_error("model: memory for gradients must begin at a multiple of 64 bytes");
     fill(seed);
   }
 

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "../comm/contract.hpp"
+#include "../core/timeline.hpp"
 #include "../data/prefetch.hpp"
 #include "../network/model.hpp"
 #include "fingerprint.hpp"
