@@ -6,6 +6,8 @@
 #include <cstdlib>
 #include <firecaffe/cpu.hpp>
 #include <firecaffe/mpi.hpp>
+#include <firecaffe/observe/overlap.hpp>
+#include <firecaffe/observe/trace.hpp>
 #include <string>
 
 namespace fc = firecaffe;

@@ -38,9 +38,12 @@ struct machine {
 // As SMPI asks, the body calls MPI from no other thread and not inside a catch block.
 std::vector<double> run(const machine& m, int ranks, const std::function<std::vector<double>(MPI_Comm)>& body);
 
-// For the body: simulated seconds since the start; time passing on this rank; addresses that all ranks share.
+// For the body: simulated seconds since the start; time passing on this rank; waiting for all ranks, which takes no time
+// (SMPI's own barrier takes one that grows with the cube of the number of ranks, on the machine that simulates);
+// addresses that all ranks share.
 double simulated_seconds();
 void compute(double seconds);
+void meet();
 inline constexpr std::size_t address_range_bytes = std::size_t{1} << 42;
 std::byte* address_range();
 

@@ -51,10 +51,18 @@ auto with_communicator(const machine& m, const sum_options& o, MPI_Comm comm, st
                 : with_codec<fc::raw>(m, o, comm, largest, body);
 }
 
-double slowest(MPI_Comm comm, double seconds) {
-  MPI_Allreduce(MPI_IN_PLACE, &seconds, 1, MPI_DOUBLE, MPI_MAX, comm);
-  return seconds;
-}
+// The greatest of what the ranks say, who all run in one process.
+class slowest {
+ public:
+  double of_all(double seconds) {
+    seconds_ = std::max(seconds_, seconds);
+    meet();
+    return seconds_;
+  }
+
+ private:
+  double seconds_ = 0;
+};
 
 std::span<float> numbers(std::size_t first, std::size_t count) {
   return {reinterpret_cast<float*>(address_range()) + first, count};
@@ -73,28 +81,30 @@ const std::vector<std::string>& algorithm_names() {
 
 double allreduce_seconds(const machine& m, int ranks, std::size_t bytes, const sum_options& o) {
   check(ranks);
+  slowest worst;
   return run(m, ranks,
              [&](MPI_Comm comm) {
                const double seconds = with_communicator(m, o, comm, bytes, [&](auto& c) {
                  const std::span<float> data = numbers(0, bytes / sizeof(float));
                  c.template prepare<float>(0, data.size());
-                 MPI_Barrier(comm);
+                 meet();
                  const double begin = simulated_seconds();
                  c.start(0, data);
                  c.wait(0);
                  return simulated_seconds() - begin;
                });
-               return std::vector<double>{slowest(comm, seconds)};
+               return std::vector<double>{worst.of_all(seconds)};
              })
       .at(0);
 }
 
 double gather_seconds(const machine& m, int ranks, std::size_t bytes) {
   check(ranks);
+  slowest worst;
   return run(m, ranks,
              [&](MPI_Comm comm) {
                transport wire(endpoint{comm});
-               MPI_Barrier(comm);
+               meet();
                const double begin = simulated_seconds();
                std::vector<transport::request> requests;
                for (int r = 1; r < ranks; ++r) {
@@ -103,13 +113,14 @@ double gather_seconds(const machine& m, int ranks, std::size_t bytes) {
                }
                for (const transport::request r : requests)
                  while (!wire.test(r)) wire.idle();
-               return std::vector<double>{slowest(comm, simulated_seconds() - begin)};
+               return std::vector<double>{worst.of_all(simulated_seconds() - begin)};
              })
       .at(0);
 }
 
 step_times training_step(const machine& m, int ranks, const workload& net, const step_options& o) {
   check(ranks);
+  slowest worst;
   const double second_per_flop = o.compute_seconds / net.flops();
   std::vector<fc::bucket> buckets = o.overlap ? net.buckets(o.bucket_bytes) : std::vector<fc::bucket>{};
   if (buckets.empty()) buckets.push_back({0, net.parameters, 0});
@@ -149,7 +160,7 @@ step_times training_step(const machine& m, int ranks, const workload& net, const
         compute(o.update_seconds);
       }
       const double counted = steps - 1;
-      return std::vector<double>{slowest(comm, simulated_seconds() - begin) / counted, waited / counted};
+      return std::vector<double>{worst.of_all(simulated_seconds() - begin) / counted, waited / counted};
     });
   });
   return {times.at(0), times.at(1)};

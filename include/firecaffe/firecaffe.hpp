@@ -23,8 +23,6 @@
 #include "network/summary.hpp"
 #include "observe/console.hpp"
 #include "observe/metrics.hpp"
-#include "observe/overlap.hpp"
-#include "observe/trace.hpp"
 #include "solvers/lr/policies.hpp"
 #include "solvers/sgd.hpp"
 #include "train/trainer.hpp"
