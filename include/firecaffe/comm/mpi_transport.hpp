@@ -49,10 +49,8 @@ class transport {
 
   explicit transport(MPI_Comm parent, transport_options options = {})
       : messages_(parent), options_(options), node_(parent, messages_.rank()) {
-    const auto n = static_cast<std::size_t>(node_.size());
+    const std::size_t n = node_.size();
     staging_at_ = n * tags() * view_window * sizeof(cell);
-    places_.assign(static_cast<std::size_t>(messages_.size()), -1);
-    for (std::size_t i = 0; i < n; ++i) places_[static_cast<std::size_t>(node_.rank_of(i))] = static_cast<int>(i);
     sent_.resize(n * tags());
     posted_.resize(n * tags());
     received_.resize(n * tags());
@@ -165,7 +163,9 @@ class transport {
   }
 
   std::size_t tags() const { return static_cast<std::size_t>(options_.buckets) + 1; }
-  int place_of(int peer) const { return places_[static_cast<std::size_t>(peer)]; }
+  int place_of(int peer) const {
+    return nodes().node_of(peer) == nodes().node_of(rank()) ? nodes().local_rank(peer) : -1;
+  }
   std::size_t way(const request& r) const {
     return static_cast<std::size_t>(r.local) * tags() + static_cast<std::size_t>(r.tag);
   }
@@ -239,7 +239,6 @@ class transport {
   transport_options options_;
   node_window node_;
   std::size_t staging_at_ = 0;
-  std::vector<int> places_;                              // of each rank, in the node
   std::vector<std::uint64_t> sent_, posted_, received_;  // counts, by peer and tag
   std::vector<staged_message> staged_;                   // a ring
   std::size_t first_staged_ = 0, in_stage_ = 0, stage_head_ = 0, stage_tail_ = 0;

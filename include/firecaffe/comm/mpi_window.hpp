@@ -24,8 +24,7 @@ class node_window {
     MPI_Comm_rank(comm_, &place);
     MPI_Comm_size(comm_, &size);
     place_ = static_cast<std::size_t>(place);
-    ranks_.resize(static_cast<std::size_t>(size));
-    check(MPI_Allgather(&rank, 1, MPI_INT, ranks_.data(), 1, MPI_INT, comm_), "MPI_Allgather", rank);
+    size_ = static_cast<std::size_t>(size);
   }
   node_window(const node_window&) = delete;
   node_window& operator=(const node_window&) = delete;
@@ -41,16 +40,15 @@ class node_window {
     MPI_Comm_free(&comm_);
   }
 
-  int size() const { return static_cast<int>(ranks_.size()); }
-  std::size_t place() const { return place_; }  // of this rank in the node
-  int rank_of(std::size_t place) const { return ranks_[place]; }
+  std::size_t size() const { return size_; }
+  std::size_t place() const { return place_; }  // of this rank in the node, in order of rank as in a node_map
   void barrier() { check(MPI_Barrier(comm_), "MPI_Barrier", rank_); }
   void keep() noexcept { kept_ = true; }
 
   // A window in which this rank has `bytes` bytes, page by page apart from the others', beginning at a multiple of 64.
   // Throws communication_error where the system has no room for it.
   std::byte* allocate(std::size_t bytes) {
-    window w{MPI_WIN_NULL, bytes, std::vector<std::byte*>(ranks_.size())};
+    window w{MPI_WIN_NULL, bytes, std::vector<std::byte*>(size_)};
     MPI_Info info = MPI_INFO_NULL;
     MPI_Info_create(&info);
     MPI_Info_set(info, "alloc_shared_noncontig", "true");
@@ -63,7 +61,7 @@ class node_window {
           rank_, -1,
           "MPI_Win_allocate_shared of " + std::to_string(bytes) +
               " bytes failed: is there room in /dev/shm? mpi::messages does without shared memory");
-    for (std::size_t i = 0; i < ranks_.size(); ++i) {
+    for (std::size_t i = 0; i < size_; ++i) {
       MPI_Aint length = 0;
       int unit = 0;
       void* part = nullptr;
@@ -105,8 +103,7 @@ class node_window {
 
   MPI_Comm comm_ = MPI_COMM_NULL;
   int rank_;
-  std::size_t place_ = 0;
-  std::vector<int> ranks_;  // by place
+  std::size_t place_ = 0, size_ = 1;
   std::vector<window> windows_;
   int exceptions_ = std::uncaught_exceptions();
   bool kept_ = false;

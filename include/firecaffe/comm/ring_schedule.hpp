@@ -26,22 +26,12 @@ struct ring_schedule {
 
   template <class Emit>
   static constexpr void reduce(int rank, int ranks, std::size_t elements, std::size_t segment, Emit&& emit) {
-    const int next = (rank + 1) % ranks, before = (rank + ranks - 1) % ranks;
-    for (int i = 1, s = before; i < ranks; ++i) {
-      emit_segments(step_kind::send, next, slice_of(s, ranks, elements), segment, emit);
-      s = (s + ranks - 1) % ranks;
-      emit_segments(step_kind::receive_add, before, slice_of(s, ranks, elements), segment, emit);
-    }
+    around(rank, ranks, elements, segment, step_kind::receive_add, (rank + ranks - 1) % ranks, emit);
   }
 
   template <class Emit>
   static constexpr void spread(int rank, int ranks, std::size_t elements, std::size_t segment, Emit&& emit) {
-    const int next = (rank + 1) % ranks, before = (rank + ranks - 1) % ranks;
-    for (int i = 1, s = rank; i < ranks; ++i) {
-      emit_segments(step_kind::send, next, slice_of(s, ranks, elements), segment, emit);
-      s = (s + ranks - 1) % ranks;
-      emit_segments(step_kind::receive, before, slice_of(s, ranks, elements), segment, emit);
-    }
+    around(rank, ranks, elements, segment, step_kind::receive, rank, emit);
   }
 
   template <class Emit>
@@ -59,6 +49,19 @@ struct ring_schedule {
   // For equal slices of so many segments.
   static constexpr std::size_t rounds(int ranks, std::size_t segments_per_slice = 1) {
     return 2 * static_cast<std::size_t>(ranks - 1) * segments_per_slice;
+  }
+
+ private:
+  // Sends slice s on, takes the one before it, sends that on, ...
+  template <class Emit>
+  static constexpr void around(int rank, int ranks, std::size_t elements, std::size_t segment, step_kind takes, int s,
+                               Emit& emit) {
+    const int next = (rank + 1) % ranks, before = (rank + ranks - 1) % ranks;
+    for (int i = 1; i < ranks; ++i) {
+      emit_segments(step_kind::send, next, slice_of(s, ranks, elements), segment, emit);
+      s = (s + ranks - 1) % ranks;
+      emit_segments(takes, before, slice_of(s, ranks, elements), segment, emit);
+    }
   }
 };
 
