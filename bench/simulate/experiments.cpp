@@ -136,7 +136,7 @@ step_times training_step(const machine& m, int ranks, const workload& net, const
       for (int step = 0; step < steps; ++step) {
         if (step == 1) begin = simulated_seconds(), waited = 0;
         double device = simulated_seconds();  // when it will be through with what it was given
-        for (const workload::op& op : net.ops) device += op.forward * second_per_flop;
+        for (const firecaffe::op_work& op : net.ops) device += op.forward * second_per_flop;
         std::size_t next = 0;
         for (int i = static_cast<int>(net.ops.size()) - 1; i >= 0; --i) {
           device += net.ops[static_cast<std::size_t>(i)].backward * second_per_flop;

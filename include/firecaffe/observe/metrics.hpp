@@ -12,6 +12,7 @@
 
 #include "../core/error.hpp"
 #include "../core/events.hpp"
+#include "json.hpp"
 
 namespace firecaffe::observe {
 
@@ -60,7 +61,7 @@ class metrics_file {
     line_ += ",\"metrics\":{";
     for (const metric& m : e.metrics) {
       if (line_.back() != '{') line_ += ',';
-      name(m.name);
+      append_json(line_, m.name);
       line_ += ':';
       value(m.value);
     }
@@ -108,21 +109,6 @@ class metrics_file {
     }
     char text[32];
     line_.append(text, std::to_chars(text, text + sizeof text, v).ptr);  // shortest that reads back, in any locale
-  }
-
-  void name(const std::string& s) {
-    line_ += '"';
-    for (const char c : s) {
-      if (static_cast<unsigned char>(c) < 0x20) {
-        char escaped[8];
-        std::snprintf(escaped, sizeof escaped, "\\u%04x", static_cast<unsigned>(c));
-        line_ += escaped;
-      } else {
-        if (c == '"' || c == '\\') line_ += '\\';
-        line_ += c;
-      }
-    }
-    line_ += '"';
   }
 
   void end() {
