@@ -32,9 +32,9 @@ struct collective {
   };
 
   int bucket = 0;
-  std::size_t elements = 0, element_bytes = 0;
+  std::size_t elements = 0;
   bool coded = false;
-  const verbs_type* verbs = nullptr;
+  const verbs_type* verbs = nullptr;  // null: not set up
   step_plan steps;
   std::vector<slice> untold;  // coded sums that this rank forms and sends to nobody
   std::vector<unsigned char> done;
@@ -48,7 +48,7 @@ struct collective {
   time_point polled{};
 
   std::size_t message_bytes(slice s) const {
-    return coded ? Codec::bytes(s.size(), element_bytes) : s.size() * element_bytes;
+    return coded ? Codec::bytes(s.size(), verbs->element_bytes) : s.size() * verbs->element_bytes;
   }
   std::size_t message_bytes(const step& s) const { return message_bytes(slice{s.first, s.last}); }
 
@@ -67,10 +67,12 @@ struct collective {
   // Needs the steps and how they are coded; gives lanes, flights and scratch.
   void lay_out(const Transport& wire, std::size_t window, Memory& memory) {
     done.resize(steps.steps.size());
-    lanes.resize(steps.lanes.size());
-    if (coded) find_untold();
+    lanes = std::vector<lane_state>(steps.lanes.size());
     std::size_t count = 0, bytes = 0;
-    for (const slice& s : untold) bytes = std::max(bytes, message_bytes(s));  // when all else is done
+    if constexpr (Codec::lossy) {
+      if (coded) find_untold();
+      for (const slice& s : untold) bytes = std::max(bytes, message_bytes(s));  // when all else is done
+    }
     std::size_t used = 0;
     for (std::size_t l = 0; l < lanes.size(); ++l) {
       const lane& way = steps.lanes[l];
@@ -92,7 +94,7 @@ struct collective {
       at.scratch = used;
       used += at.slot_bytes * at.window;
     }
-    flights.resize(count);
+    flights = std::vector<flight>(count);
     scratch = memory.allocate(std::max(used, bytes));
   }
 
@@ -106,18 +108,17 @@ struct collective {
 
   // What arrived goes into the data.
   void take_over(const step& s, const std::byte* message, Memory& memory) {
-    std::byte* const into = data + s.first * element_bytes;
+    std::byte* const into = data + s.first * verbs->element_bytes;
     const std::size_t count = s.last - s.first;
     const bool adds = s.kind == step_kind::receive_add;
-    if (coded)
-      (adds ? verbs->decode_add : verbs->decode)(message, into, count);
-    else
-      (adds ? verbs->add : verbs->copy)(memory, into, message, count);
+    if constexpr (Codec::lossy)
+      if (coded) return (adds ? verbs->decode_add : verbs->decode)(message, into, count);
+    (adds ? verbs->add : verbs->copy)(memory, into, message, count);
   }
 
   void encode(slice s, std::byte* message) {
-    verbs->encode(data + s.first * element_bytes, s.size(), message,
-                  lost ? &lost[0] + s.first * element_bytes : nullptr);
+    const std::size_t at = s.first * verbs->element_bytes;
+    verbs->encode(data + at, s.size(), message, lost ? &lost[0] + at : nullptr);
   }
 
   // Ranks that were sent a sum hold what its code says; those that formed it themselves do so after this.

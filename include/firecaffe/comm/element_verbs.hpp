@@ -29,34 +29,44 @@ struct host_memory {
 // What an executor does with elements whose type it has forgotten.
 template <class Memory>
 struct element_verbs {
+  std::size_t element_bytes;
   void (*add)(Memory&, std::byte* into, const std::byte* addend, std::size_t count);
   void (*copy)(Memory&, std::byte* into, const std::byte* from, std::size_t count);
-  void (*encode)(std::byte* values, std::size_t count, std::byte* message, std::byte* lost);
-  void (*decode)(const std::byte* message, std::byte* into, std::size_t count);
-  void (*decode_add)(const std::byte* message, std::byte* into, std::size_t count);
-  void (*feed)(std::byte* values, std::byte* lost, std::size_t count);  // into the values, leaving zeros
+  // Of lossy codecs:
+  void (*encode)(std::byte* values, std::size_t count, std::byte* message, std::byte* lost) = nullptr;
+  void (*decode)(const std::byte* message, std::byte* into, std::size_t count) = nullptr;
+  void (*decode_add)(const std::byte* message, std::byte* into, std::size_t count) = nullptr;
+  void (*feed)(std::byte* values, std::byte* lost, std::size_t count) = nullptr;  // into the values, leaving zeros
 };
 
 template <class T, class Codec, class Memory>
-constexpr element_verbs<Memory> verbs_for{
-    [](Memory& memory, std::byte* into, const std::byte* addend, std::size_t count) {
-      memory.add(reinterpret_cast<T*>(into), reinterpret_cast<const T*>(addend), count);
-    },
-    [](Memory& memory, std::byte* into, const std::byte* from, std::size_t count) {
-      memory.copy(reinterpret_cast<T*>(into), reinterpret_cast<const T*>(from), count);
-    },
-    [](std::byte* values, std::size_t count, std::byte* message, std::byte* lost) {
+constexpr element_verbs<Memory> make_verbs() {
+  element_verbs<Memory> verbs{sizeof(T),
+                              [](Memory& memory, std::byte* into, const std::byte* addend, std::size_t count) {
+                                memory.add(reinterpret_cast<T*>(into), reinterpret_cast<const T*>(addend), count);
+                              },
+                              [](Memory& memory, std::byte* into, const std::byte* from, std::size_t count) {
+                                memory.copy(reinterpret_cast<T*>(into), reinterpret_cast<const T*>(from), count);
+                              }};
+  if constexpr (Codec::lossy) {
+    verbs.encode = [](std::byte* values, std::size_t count, std::byte* message, std::byte* lost) {
       Codec::encode(reinterpret_cast<T*>(values), count, message, reinterpret_cast<T*>(lost));
-    },
-    [](const std::byte* message, std::byte* into, std::size_t count) {
+    };
+    verbs.decode = [](const std::byte* message, std::byte* into, std::size_t count) {
       Codec::decode(message, reinterpret_cast<T*>(into), count);
-    },
-    [](const std::byte* message, std::byte* into, std::size_t count) {
+    };
+    verbs.decode_add = [](const std::byte* message, std::byte* into, std::size_t count) {
       Codec::decode_add(message, reinterpret_cast<T*>(into), count);
-    },
-    [](std::byte* values, std::byte* lost, std::size_t count) {
+    };
+    verbs.feed = [](std::byte* values, std::byte* lost, std::size_t count) {
       T *const v = reinterpret_cast<T*>(values), *const l = reinterpret_cast<T*>(lost);
       for (std::size_t i = 0; i < count; ++i) v[i] += l[i], l[i] = 0;
-    }};
+    };
+  }
+  return verbs;
+}
+
+template <class T, class Codec, class Memory>
+constexpr element_verbs<Memory> verbs_for = make_verbs<T, Codec, Memory>();
 
 }  // namespace firecaffe

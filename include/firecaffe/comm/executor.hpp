@@ -7,7 +7,6 @@
 #include <cstdint>
 #include <cstdio>
 #include <cstring>
-#include <memory>
 #include <span>
 #include <string>
 #include <utility>
@@ -51,69 +50,37 @@ class executor {
   // Gives up what is still under way, without waiting for peers. Memory that the transport cannot give back is leaked
   // rather than freed under its feet; the data itself belongs to the caller, who must let it outlive this.
   ~executor() {
-    for (const auto& c : collectives_)
-      if (c && c->remaining > 0 && !cancel(*c)) static_cast<void>(c->scratch.release());
+    for (collective_type& c : collectives_)
+      if (c.remaining > 0 && !cancel(c)) static_cast<void>(c.scratch.release());
   }
 
   template <class T>
   bool is_set_up(int bucket, std::size_t elements) const {
     const std::size_t slot = slot_of(bucket);
-    return slot < collectives_.size() && collectives_[slot] &&
-           collectives_[slot]->verbs == &verbs_for<T, Codec, Memory> && collectives_[slot]->elements == elements;
+    return slot < collectives_.size() && collectives_[slot].verbs == &verbs_for<T, Codec, Memory> &&
+           collectives_[slot].elements == elements;
   }
-  bool is_coded(int bucket) const { return collectives_[slot_of(bucket)]->coded; }
+  bool is_coded(int bucket) const { return collectives_[slot_of(bucket)].coded; }
 
   // Lays out what `start` will do for this bucket, from this rank's steps for `elements` elements of T. An exact bucket
   // is not coded.
   template <class T>
   void set_up(int bucket, std::size_t elements, std::vector<step> steps, bool exact = false) {
-    const std::size_t slot = slot_of(bucket);
-    if (bucket < internal_bucket || static_cast<int>(slot) > wire_.largest_tag())
-      throw usage_error("bucket " + std::to_string(bucket) + " is not within 0.." +
-                        std::to_string(wire_.largest_tag() - 1));
-    if (!finished(bucket)) throw usage_error("bucket " + std::to_string(bucket) + " was set up while under way");
-    auto c = std::make_unique<collective_type>();
-    c->bucket = bucket;
-    c->elements = elements;
-    c->element_bytes = sizeof(T);
-    c->coded = Codec::lossy && !exact;
-    c->verbs = &verbs_for<T, Codec, Memory>;
-    c->steps = make_plan(std::move(steps));
-    if (c->coded && Codec::feeds_back && elements > 0) {
-      c->lost = memory_.allocate(elements * sizeof(T));
-      std::memset(&c->lost[0], 0, elements * sizeof(T));
-    }
-    c->lay_out(wire_, static_cast<std::size_t>(options_.window), memory_);
-    if (slot >= collectives_.size()) collectives_.resize(slot + 1);
-    active_.reserve(collectives_.size());
-    flights_ += c->flights.size();
-    if constexpr (requires { wire_.reserve(flights_); }) wire_.reserve(flights_);
-    collectives_[slot] = std::move(c);
+    set_up_as(verbs_for<T, Codec, Memory>, bucket, elements, std::move(steps), exact);
   }
 
   // Begins the bucket's collective on `data`, which must stay until it is finished.
   template <class T>
   void start(int bucket, std::span<T> data) {
-    if (failed_) throw communication_error(wire_.rank(), failed_peer_, "this communicator failed earlier");
     if (!is_set_up<T>(bucket, data.size()))
       throw usage_error("bucket " + std::to_string(bucket) + " is not set up for " + std::to_string(data.size()) +
                         " elements of this type");
-    if (!finished(bucket)) throw usage_error("bucket " + std::to_string(bucket) + " was started while under way");
-    collective_type& c = *collectives_[slot_of(bucket)];
-    c.data = reinterpret_cast<std::byte*>(data.data());
-    c.remaining = c.steps.steps.size();
-    if (c.remaining == 0) return;
-    if (c.lost) c.verbs->feed(c.data, &c.lost[0], c.elements);
-    std::fill(c.done.begin(), c.done.end(), static_cast<unsigned char>(0));
-    for (lane_state& l : c.lanes) l.started = l.finished = 0;
-    c.watched = false;
-    active_.push_back(&c);
-    poll();
+    begin(collectives_[slot_of(bucket)], reinterpret_cast<std::byte*>(data.data()));
   }
 
   bool finished(int bucket) const {
     const std::size_t slot = slot_of(bucket);
-    return slot >= collectives_.size() || !collectives_[slot] || collectives_[slot]->remaining == 0;
+    return slot >= collectives_.size() || collectives_[slot].remaining == 0;
   }
 
   bool idle() const { return active_.empty(); }
@@ -124,12 +91,12 @@ class executor {
     if (failed_) throw communication_error(wire_.rank(), failed_peer_, "this communicator failed earlier");
     bool any = false;
     for (std::size_t k = 0; k < active_.size();) {
-      collective_type& c = *active_[k];
+      collective_type& c = collectives_[active_[k]];
       bool moved = false;
       while (advance(c)) moved = true;
       any |= moved;
       if (c.remaining == 0) {
-        c.round_untold();
+        if constexpr (Codec::lossy) c.round_untold();
         active_.erase(active_.begin() + static_cast<std::ptrdiff_t>(k));
         continue;
       }
@@ -149,10 +116,51 @@ class executor {
   using collective_type = collective<Transport, Codec, Clock, Memory>;
   using lane_state = typename collective_type::lane_state;
   using flight = typename collective_type::flight;
+  using verbs_type = element_verbs<Memory>;
   using time_point = typename collective_type::time_point;
   using duration = typename time_point::duration;
 
   static std::size_t slot_of(int bucket) { return static_cast<std::size_t>(bucket + 1); }
+
+  void set_up_as(const verbs_type& verbs, int bucket, std::size_t elements, std::vector<step>&& steps, bool exact) {
+    const std::size_t slot = slot_of(bucket);
+    if (bucket < internal_bucket || static_cast<int>(slot) > wire_.largest_tag())
+      throw usage_error("bucket " + std::to_string(bucket) + " is not within 0.." +
+                        std::to_string(wire_.largest_tag() - 1));
+    if (!finished(bucket)) throw usage_error("bucket " + std::to_string(bucket) + " was set up while under way");
+    collective_type c;
+    c.bucket = bucket;
+    c.elements = elements;
+    c.coded = Codec::lossy && !exact;
+    c.verbs = &verbs;
+    c.steps = make_plan(std::move(steps));
+    if constexpr (Codec::feeds_back)
+      if (c.coded && elements > 0) {
+        c.lost = memory_.allocate(elements * verbs.element_bytes);
+        std::memset(&c.lost[0], 0, elements * verbs.element_bytes);
+      }
+    c.lay_out(wire_, static_cast<std::size_t>(options_.window), memory_);
+    if (slot >= collectives_.size()) collectives_.resize(slot + 1);
+    active_.reserve(collectives_.size());
+    flights_ += c.flights.size();
+    if constexpr (requires { wire_.reserve(flights_); }) wire_.reserve(flights_);
+    collectives_[slot] = std::move(c);
+  }
+
+  void begin(collective_type& c, std::byte* data) {
+    if (failed_) throw communication_error(wire_.rank(), failed_peer_, "this communicator failed earlier");
+    if (c.remaining > 0) throw usage_error("bucket " + std::to_string(c.bucket) + " was started while under way");
+    c.data = data;
+    c.remaining = c.steps.steps.size();
+    if (c.remaining == 0) return;
+    if constexpr (Codec::feeds_back)
+      if (c.lost) c.verbs->feed(c.data, &c.lost[0], c.elements);
+    std::fill(c.done.begin(), c.done.end(), static_cast<unsigned char>(0));
+    for (lane_state& l : c.lanes) l.started = l.finished = 0;
+    c.watched = false;
+    active_.push_back(slot_of(c.bucket));
+    poll();
+  }
 
   // One pass over the lanes: finish what has arrived, start what may start.
   bool advance(collective_type& c) {
@@ -213,8 +221,9 @@ class executor {
     if (log_) f.since = clock_.now();
     std::byte* const place = at.views          ? nullptr
                              : c.beside(at, s) ? c.scratch_of(at, at.started)
-                                               : c.data + s.first * c.element_bytes;
-    if (sends && c.coded) c.encode({s.first, s.last}, place);
+                                               : c.data + s.first * c.verbs->element_bytes;
+    if constexpr (Codec::lossy)
+      if (sends && c.coded) c.encode({s.first, s.last}, place);
     guard(c, i, [&] {
       f.handle = sends ? wire_.isend(s.peer, tag, place, bytes) : wire_.irecv(s.peer, tag, place, bytes);
       return true;
@@ -302,8 +311,8 @@ class executor {
   executor_options options_;
   [[no_unique_address]] Clock clock_;
   [[no_unique_address]] Memory memory_;
-  std::vector<std::unique_ptr<collective_type>> collectives_;  // by slot
-  std::vector<collective_type*> active_;                       // in order of start
+  std::vector<collective_type> collectives_;  // by slot
+  std::vector<std::size_t> active_;           // slots, in order of start
   std::size_t flights_ = 0;
   timeline* log_ = nullptr;
   bool failed_ = false;

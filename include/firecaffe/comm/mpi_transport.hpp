@@ -54,7 +54,6 @@ class transport {
     sent_.resize(n * tags());
     posted_.resize(n * tags());
     received_.resize(n * tags());
-    staged_.resize(1024);
     std::byte* const mine = node_.allocate(staging_at_ + options_.staging_bytes);
     for (std::size_t i = 0; i < n * tags() * view_window; ++i) ::new (mine + i * sizeof(cell)) cell;
     node_.barrier();
@@ -240,7 +239,7 @@ class transport {
   node_window node_;
   std::size_t staging_at_ = 0;
   std::vector<std::uint64_t> sent_, posted_, received_;  // counts, by peer and tag
-  std::vector<staged_message> staged_;                   // a ring
+  std::array<staged_message, 1024> staged_;              // a ring
   std::size_t first_staged_ = 0, in_stage_ = 0, stage_head_ = 0, stage_tail_ = 0;
   unsigned idles_ = 0, patience_ = node_size() <= sysconf(_SC_NPROCESSORS_ONLN) ? 1u << 15 : 1u;
 };

@@ -48,7 +48,7 @@ class node_window {
   // A window in which this rank has `bytes` bytes, page by page apart from the others', beginning at a multiple of 64.
   // Throws communication_error where the system has no room for it.
   std::byte* allocate(std::size_t bytes) {
-    window w{MPI_WIN_NULL, bytes, std::vector<std::byte*>(size_)};
+    window w{MPI_WIN_NULL, bytes};
     MPI_Info info = MPI_INFO_NULL;
     MPI_Info_create(&info);
     MPI_Info_set(info, "alloc_shared_noncontig", "true");
@@ -66,21 +66,21 @@ class node_window {
       int unit = 0;
       void* part = nullptr;
       check(MPI_Win_shared_query(w.handle, static_cast<int>(i), &length, &unit, &part), "MPI_Win_shared_query", rank_);
-      w.bases[i] = aligned(part);
+      bases_.push_back(aligned(part));
     }
     check(MPI_Win_lock_all(MPI_MODE_NOCHECK, w.handle), "MPI_Win_lock_all", rank_);
-    windows_.push_back(std::move(w));
-    return windows_.back().bases[place_];
+    windows_.push_back(w);
+    return bases_[bases_.size() - size_ + place_];
   }
 
   std::size_t windows() const { return windows_.size(); }
-  std::byte* base(std::size_t index, std::size_t place) const { return windows_[index].bases[place]; }
+  std::byte* base(std::size_t index, std::size_t place) const { return bases_[index * size_ + place]; }
 
   // The window in which this rank's part holds [from, from + bytes); windows() if none does.
   std::size_t find(const std::byte* from, std::size_t bytes) const {
     std::size_t i = windows_.size();
     while (i-- > 0) {
-      const std::byte* const begin = windows_[i].bases[place_];
+      const std::byte* const begin = base(i, place_);
       if (from >= begin && from + bytes <= begin + windows_[i].bytes) return i;
     }
     return windows_.size();
@@ -98,13 +98,13 @@ class node_window {
   struct window {
     MPI_Win handle;
     std::size_t bytes;
-    std::vector<std::byte*> bases;  // by place
   };
 
   MPI_Comm comm_ = MPI_COMM_NULL;
   int rank_;
   std::size_t place_ = 0, size_ = 1;
   std::vector<window> windows_;
+  std::vector<std::byte*> bases_;  // by window and place
   int exceptions_ = std::uncaught_exceptions();
   bool kept_ = false;
 };

@@ -105,12 +105,9 @@ constexpr step_plan make_plan(std::vector<step> steps) {
     add_cut(cuts, s.last);
   }
 
-  struct piece {  // who touched it last
-    bool written = false;
-    std::uint32_t writer = 0;
-    std::vector<std::uint32_t> readers;  // since that write
-  };
-  std::vector<piece> pieces(cuts.size());
+  // Who touched each piece last: its writer, and who read it since (entries of `readers`, each with the one before).
+  constexpr std::uint32_t nobody = UINT32_MAX;
+  std::vector<std::uint32_t> writer(cuts.size(), nobody), last_reader(cuts.size(), nobody), readers, earlier_reader;
   result.needs.reserve(result.steps.size());
   result.first_need.reserve(result.steps.size() + 1);
   result.first_need.push_back(0);
@@ -130,17 +127,17 @@ constexpr step_plan make_plan(std::vector<step> steps) {
       result.needs.push_back(earlier);
     };
     for (std::size_t p = cut_index(cuts, s.first), end = cut_index(cuts, s.last); p < end; ++p) {
-      piece& touched = pieces[p];
       if (sends) {
-        if (touched.written) wait_for(touched.writer);
-        touched.readers.push_back(i);
+        if (writer[p] != nobody) wait_for(writer[p]);
+        earlier_reader.push_back(last_reader[p]);
+        last_reader[p] = static_cast<std::uint32_t>(readers.size());
+        readers.push_back(i);
         continue;
       }
-      if (touched.written && touched.readers.empty()) wait_for(touched.writer);
-      for (const std::uint32_t reader : touched.readers) wait_for(reader);
-      touched.written = true;
-      touched.writer = i;
-      touched.readers.clear();
+      if (writer[p] != nobody && last_reader[p] == nobody) wait_for(writer[p]);
+      for (std::uint32_t r = last_reader[p]; r != nobody; r = earlier_reader[r]) wait_for(readers[r]);
+      writer[p] = i;
+      last_reader[p] = nobody;
     }
     result.first_need.push_back(static_cast<std::uint32_t>(result.needs.size()));
   }

@@ -5,8 +5,8 @@
 #include <cstddef>
 #include <cstdlib>
 #include <cstring>
-#include <memory>
 #include <new>
+#include <utility>
 
 namespace firecaffe {
 
@@ -15,24 +15,30 @@ template <class T>
 class aligned_memory {
  public:
   aligned_memory() = default;
+  aligned_memory(aligned_memory&& other) noexcept
+      : data_(std::exchange(other.data_, nullptr)), size_(std::exchange(other.size_, 0)) {}
+  aligned_memory& operator=(aligned_memory&& other) noexcept {
+    std::swap(data_, other.data_);
+    std::swap(size_, other.size_);
+    return *this;
+  }
+  ~aligned_memory() { std::free(data_); }
+
   explicit aligned_memory(std::size_t count) : size_(count) {
     if (count == 0) return;
     constexpr std::size_t huge = std::size_t{2} << 20;
     const std::size_t bytes = count * sizeof(T), alignment = bytes >= huge ? huge : 64;
-    data_.reset(static_cast<T*>(std::aligned_alloc(alignment, (bytes + alignment - 1) / alignment * alignment)));
+    data_ = static_cast<T*>(std::aligned_alloc(alignment, (bytes + alignment - 1) / alignment * alignment));
     if (!data_) throw std::bad_alloc{};
-    if (bytes >= huge) madvise(data_.get(), bytes, MADV_HUGEPAGE);  // advice: refusal costs speed only
-    std::memset(data_.get(), 0, bytes);
+    if (bytes >= huge) madvise(data_, bytes, MADV_HUGEPAGE);  // advice: refusal costs speed only
+    std::memset(data_, 0, bytes);
   }
-  T* data() const { return data_.get(); }
+  T* data() const { return data_; }
   std::size_t size() const { return size_; }
   std::size_t bytes() const { return size_ * sizeof(T); }
 
  private:
-  struct release {
-    void operator()(T* p) const { std::free(p); }
-  };
-  std::unique_ptr<T, release> data_;
+  T* data_ = nullptr;
   std::size_t size_ = 0;
 };
 

@@ -1,16 +1,13 @@
 #pragma once
 
-#include <dnnl.hpp>
 #include <memory>
-#include <unordered_map>
 #include <vector>
 
 #include "../core/options.hpp"
 #include "device.hpp"
+#include "onednn_handles.hpp"
 
 namespace firecaffe {
-
-// Everything that differs between oneDNN 2.x and 3.x is in this file.
 
 struct onednn_geometry {
   int block = 1, groups = 1;
@@ -59,8 +56,10 @@ constexpr weight_layout onednn_weight_layout(const onednn_geometry& g) {
 // 2 the forward and data passes go sample by sample, and the weight pass copies.
 class onednn_convolution {
  public:
-  explicit onednn_convolution(const onednn_geometry& g)
-      : g_(g), engine_(dnnl::engine::kind::cpu, 0), stream_(engine_) {}
+  explicit onednn_convolution(const onednn_geometry& g) : g_(g) {
+    onednn::check(dnnl_engine_create(engine_.fill(), dnnl_cpu, 0), "dnnl_engine_create");
+    onednn::check(dnnl_stream_create(stream_.fill(), engine_.get(), dnnl_stream_default_flags), "dnnl_stream_create");
+  }
 
   void prepare(int samples, int threads) {
     const thread_scope scope(threads);
@@ -72,29 +71,29 @@ class onednn_convolution {
     const thread_scope scope(threads);
     primitives& p = find(samples);
     for (int n = 0; n < samples; n += p.samples) {
-      p.x.set_data_handle(writable(x + n * g_.in_layout.sample));
-      p.y.set_data_handle(y + n * g_.out_layout.sample);
-      p.w.set_data_handle(writable(w));
-      if (g_.bias) p.bias.set_data_handle(writable(bias));
-      p.forward.execute(stream_, p.forward_arguments);
+      point(p.x, x + n * g_.in_layout.sample);
+      point(p.y, y + n * g_.out_layout.sample);
+      point(p.w, w);
+      if (g_.bias) point(p.bias, bias);
+      execute(p.forward);
     }
-    stream_.wait();
+    finish();
   }
 
   void backward_input(int threads, int samples, float* dx, const float* dy, const float* w, bool add) {
     if (samples == 0) return;
     const thread_scope scope(threads);
     primitives& p = find(samples);
-    p.w.set_data_handle(writable(w));
-    if (p.reorder) p.reorder.execute(stream_, p.reorder_arguments);
+    point(p.w, w);
+    if (p.reorder.count > 0) execute(p.reorder);
     const std::int64_t run = sample_elements(g_.in, g_.in_layout),
                        step = g_.in_layout.sample;  // the scratch has x's strides
     if (add) input_scratch_.resize(std::size_t(step) * std::size_t(p.samples));
     for (int n = 0; n < samples; n += p.samples) {
-      p.x.set_data_handle(add ? input_scratch_.data() : dx + n * g_.in_layout.sample);
-      p.y.set_data_handle(writable(dy + n * g_.out_layout.sample));
-      p.input.execute(stream_, p.input_arguments);
-      stream_.wait();
+      point(p.x, add ? input_scratch_.data() : dx + n * g_.in_layout.sample);
+      point(p.y, dy + n * g_.out_layout.sample);
+      execute(p.input);
+      finish();
       if (!add) continue;
       for (int s = 0; s < p.samples; ++s) {
         const float* from = input_scratch_.data() + s * step;
@@ -111,142 +110,138 @@ class onednn_convolution {
     primitives& p = find(samples);
     const std::size_t extent = onednn_weight_layout(g_).extent;
     if (add) weight_scratch_.resize(extent);
-    p.whole_x.set_data_handle(writable(packed(x, samples, g_.in, g_.in_layout, packed_x_)));
-    p.whole_y.set_data_handle(writable(packed(dy, samples, g_.out, g_.out_layout, packed_y_)));
-    p.w.set_data_handle(add ? weight_scratch_.data() : dw);
-    p.weight.execute(stream_, p.weight_arguments);
-    stream_.wait();
+    point(p.whole_x, packed(x, samples, g_.in, g_.in_layout, packed_x_));
+    point(p.whole_y, packed(dy, samples, g_.out, g_.out_layout, packed_y_));
+    point(p.w, add ? weight_scratch_.data() : dw);
+    execute(p.weight);
+    finish();
     if (!add) return;
     for (std::size_t i = 0; i < extent; ++i) dw[i] += weight_scratch_[i];
   }
 
  private:
-  using dims = dnnl::memory::dims;
-  using tag = dnnl::memory::format_tag;
-  static constexpr auto f32 = dnnl::memory::data_type::f32;
-#if DNNL_VERSION_MAJOR >= 3
-  static constexpr bool strided_samples = true;
-#else
-  static constexpr bool strided_samples = false;
-#endif
+  using dims = onednn::dims;
+  using descriptor = onednn::descriptor;
 
-  struct primitives {
-    int key = 0, samples = 0;  // samples of one forward or data call
-    dnnl::convolution_forward forward;
-    dnnl::convolution_backward_data input;
-    dnnl::convolution_backward_weights weight;
-    dnnl::reorder reorder;  // to the weights that the data pass wants, where they differ
-    dnnl::memory x, y, w, bias, whole_x, whole_y;
-    std::unordered_map<int, dnnl::memory> forward_arguments, input_arguments, weight_arguments, reorder_arguments;
+  // A kernel with what it works on.
+  struct call {
+    onednn::primitive kernel;
+    dnnl_exec_arg_t arguments[4] = {};
+    int count = 0;
+
+    void prepare(const onednn::primitive_descriptor& d, std::initializer_list<dnnl_exec_arg_t> with) {
+      onednn::check(dnnl_primitive_create(kernel.fill(), d.get()), "dnnl_primitive_create");
+      for (const dnnl_exec_arg_t& a : with)
+        if (a.memory != nullptr) arguments[count++] = a;
+    }
   };
 
-  static float* writable(const float* p) { return const_cast<float*>(p); }  // oneDNN's handles know no const
+  struct primitives {
+    int key = 0, samples = 0;                                // samples of one forward or data call
+    onednn::memory x, y, w, bias, whole_x, whole_y, data_w;  // data_w: the weights as the data pass wants them
+    call forward, input, weight;
+    call reorder;  // w to data_w, where they differ
+    std::unique_ptr<primitives> next;
+  };
+
+  void execute(const call& c) {
+    onednn::check(dnnl_primitive_execute(c.kernel.get(), stream_.get(), c.count, c.arguments),
+                  "dnnl_primitive_execute");
+  }
+  void finish() { onednn::check(dnnl_stream_wait(stream_.get()), "dnnl_stream_wait"); }
+
+  static void point(const onednn::memory& m, const float* at) {  // oneDNN's memory knows no const
+    onednn::check(dnnl_memory_set_data_handle(m.get(), const_cast<float*>(at)), "dnnl_memory_set_data_handle");
+  }
+  onednn::memory memory_of(onednn::descriptor_view d, void* at = DNNL_MEMORY_NONE) const {
+    onednn::memory made;
+    onednn::check(dnnl_memory_create(made.fill(), d, engine_.get(), at), "dnnl_memory_create");
+    return made;
+  }
 
   static std::int64_t sample_elements(shape s, const layout& l) { return blocked_layout(s, l.block).sample; }
   bool slice(shape s, const layout& l) const { return l.sample != sample_elements(s, l); }
 
-  dnnl::memory::desc data(int samples, shape s, layout l, bool strided) const {
+  descriptor data(int samples, shape s, layout l, bool strided) const {
     const dims extents{samples, s.channels, s.height, s.width};
-    if (l.block == 1) return {extents, f32, dims{strided ? l.sample : sample_elements(s, l), s.pixels(), s.width, 1}};
-    const tag blocked = l.block == 16 ? tag::nChw16c : tag::nChw8c;
-    if (!strided || !slice(s, l)) return {extents, f32, blocked};
-    const dnnl::memory::desc whole({samples, l.sample / s.pixels(), s.height, s.width}, f32, blocked);
-    return whole.submemory_desc(extents, {0, 0, 0, 0});
+    if (l.block == 1) return {extents, dims{strided ? l.sample : sample_elements(s, l), s.pixels(), s.width, 1}};
+    const dnnl_format_tag_t blocked = l.block == 16 ? dnnl_nChw16c : dnnl_nChw8c;
+    if (!strided || !slice(s, l)) return {extents, blocked};
+    return descriptor({samples, l.sample / s.pixels(), s.height, s.width}, blocked).corner(extents);
   }
 
-  dnnl::memory::desc weights() const {
+  dims weight_extents() const {
     const int inputs = g_.in.channels / g_.groups, outputs = g_.out.channels / g_.groups;
-    const bool wide = g_.block == 16;
+    if (g_.groups == 1) return {outputs, inputs, g_.slide.kernel_h, g_.slide.kernel_w};
+    return {g_.groups, outputs, inputs, g_.slide.kernel_h, g_.slide.kernel_w};
+  }
+
+  dnnl_format_tag_t weight_tag() const {
+    const bool wide = g_.block == 16, one_output = g_.out.channels == g_.groups;
     const weight_layout l = onednn_weight_layout(g_);
-    const dims plain{outputs, inputs, g_.slide.kernel_h, g_.slide.kernel_w};
     if (g_.groups == 1) {
-      if (l.output_block == 1) return {plain, f32, tag::oihw};
-      if (l.input_block == 1) return {plain, f32, wide ? tag::Ohwi16o : tag::Ohwi8o};
-      return {plain, f32, wide ? tag::OIhw16i16o : tag::OIhw8i8o};
+      if (l.output_block == 1) return dnnl_oihw;
+      if (l.input_block == 1) return wide ? dnnl_Ohwi16o : dnnl_Ohwi8o;
+      return wide ? dnnl_OIhw16i16o : dnnl_OIhw8i8o;
     }
-    const dims grouped{g_.groups, outputs, inputs, g_.slide.kernel_h, g_.slide.kernel_w};
-    if (l.output_block == 1) return {grouped, f32, tag::goihw};
-    if (outputs == 1) return {grouped, f32, wide ? tag::Goihw16g : tag::Goihw8g};
-    return {grouped, f32, wide ? tag::gOIhw16i16o : tag::gOIhw8i8o};
-  }
-
-  dnnl::memory::desc any_weights() const {
-    const int inputs = g_.in.channels / g_.groups, outputs = g_.out.channels / g_.groups;
-    if (g_.groups == 1) return {{outputs, inputs, g_.slide.kernel_h, g_.slide.kernel_w}, f32, tag::any};
-    return {{g_.groups, outputs, inputs, g_.slide.kernel_h, g_.slide.kernel_w}, f32, tag::any};
+    if (l.output_block == 1) return dnnl_goihw;
+    if (one_output) return wide ? dnnl_Goihw16g : dnnl_Goihw8g;
+    return wide ? dnnl_gOIhw16i16o : dnnl_gOIhw8i8o;
   }
 
   primitives& find(int samples) {
-    for (auto& p : made_)
+    for (primitives* p = made_.get(); p != nullptr; p = p->next.get())
       if (p->key == samples) return *p;
-    made_.push_back(std::make_unique<primitives>());
-    primitives& p = *made_.back();
+    auto fresh = std::make_unique<primitives>();
+    primitives& p = *fresh;
     p.key = samples;
     const bool sliced = slice(g_.in, g_.in_layout) || slice(g_.out, g_.out_layout);
-    p.samples = sliced && !strided_samples ? 1 : samples;  // oneDNN 2 has no fast kernel for samples that lie apart
-    const dims strides{g_.slide.stride_h, g_.slide.stride_w}, pads{g_.slide.pad_h, g_.slide.pad_w},
-        dilates{g_.slide.dilation_h - 1, g_.slide.dilation_w - 1};
-    const auto x = data(p.samples, g_.in, g_.in_layout, strided_samples),
-               y = data(p.samples, g_.out, g_.out_layout, strided_samples);
-    const auto whole_x = data(samples, g_.in, g_.in_layout, false),
-               whole_y = data(samples, g_.out, g_.out_layout, false);
-    const auto w = weights(), any_w = any_weights();
-    const dnnl::memory::desc bias = g_.bias ? dnnl::memory::desc({g_.out.channels}, f32, tag::a) : dnnl::memory::desc();
-    constexpr auto direct = dnnl::algorithm::convolution_direct;
-    constexpr auto training = dnnl::prop_kind::forward_training;
-    dnnl::primitive_attr attributes;
-    if (g_.relu) {
-      dnnl::post_ops after;
-#if DNNL_VERSION_MAJOR >= 3
-      after.append_eltwise(dnnl::algorithm::eltwise_relu, 0.0f, 0.0f);
-#else
-      after.append_eltwise(1.0f, dnnl::algorithm::eltwise_relu, 0.0f, 0.0f);
-#endif
-      attributes.set_post_ops(after);
+    p.samples = sliced && !onednn::strided_samples ? 1 : samples;
+    const descriptor x = data(p.samples, g_.in, g_.in_layout, onednn::strided_samples),
+                     y = data(p.samples, g_.out, g_.out_layout, onednn::strided_samples),
+                     whole_x = data(samples, g_.in, g_.in_layout, false),
+                     whole_y = data(samples, g_.out, g_.out_layout, false), w(weight_extents(), weight_tag()),
+                     any_w(weight_extents(), dnnl_format_tag_any),
+                     bias = g_.bias ? descriptor({g_.out.channels}, dnnl_a) : descriptor();
+    onednn::convolution c{x.get(),
+                          w.get(),
+                          bias.get(),
+                          y.get(),
+                          {g_.slide.stride_h, g_.slide.stride_w},
+                          {g_.slide.dilation_h - 1, g_.slide.dilation_w - 1},
+                          {g_.slide.pad_h, g_.slide.pad_w}};
+    const onednn::attributes ending = onednn::ending_in(g_.relu);
+    dnnl_engine_t engine = engine_.get();
+    const auto forward = onednn::forward(engine, c, ending.get());
+    c.weight = any_w.get();
+    const auto input = onednn::backward_data(engine, c, forward.get());
+    c.x = whole_x.get(), c.y = whole_y.get(), c.weight = w.get();
+    const auto whole = onednn::forward(engine, c, ending.get());
+    c.bias = nullptr;
+    const auto weight = onednn::backward_weights(engine, c, whole.get());
+
+    p.x = memory_of(x.get()), p.y = memory_of(y.get()), p.w = memory_of(w.get());
+    p.whole_x = memory_of(whole_x.get()), p.whole_y = memory_of(whole_y.get());
+    if (g_.bias) p.bias = memory_of(bias.get());
+    const onednn::descriptor_view wanted = dnnl_primitive_desc_query_md(input.get(), dnnl_query_weights_md, 0);
+    if (dnnl_memory_desc_equal(wanted, w.get()) == 0) {
+      p.data_w = memory_of(wanted, DNNL_MEMORY_ALLOCATE);
+      onednn::primitive_descriptor reorder;
+      onednn::check(dnnl_reorder_primitive_desc_create(reorder.fill(), w.get(), engine, wanted, engine, nullptr),
+                    "dnnl_reorder_primitive_desc_create");
+      p.reorder.prepare(reorder, {{DNNL_ARG_FROM, p.w.get()}, {DNNL_ARG_TO, p.data_w.get()}});
     }
-#if DNNL_VERSION_MAJOR >= 3
-    auto forward_of = [&](const dnnl::memory::desc& in, const dnnl::memory::desc& weight,
-                          const dnnl::memory::desc& out) {
-      return dnnl::convolution_forward::primitive_desc(engine_, training, direct, in, weight, bias, out, strides,
-                                                       dilates, pads, pads, attributes);
-    };
-    const auto forward = forward_of(x, w, y), whole = forward_of(whole_x, w, whole_y);
-    const dnnl::convolution_backward_data::primitive_desc input(engine_, direct, x, any_w, y, strides, dilates, pads,
-                                                                pads, forward);
-    const dnnl::convolution_backward_weights::primitive_desc weight(engine_, direct, whole_x, w, whole_y, strides,
-                                                                    dilates, pads, pads, whole);
-#else
-    auto forward_of = [&](const dnnl::memory::desc& in, const dnnl::memory::desc& out) {
-      return dnnl::convolution_forward::primitive_desc(
-          g_.bias ? dnnl::convolution_forward::desc(training, direct, in, w, bias, out, strides, dilates, pads, pads)
-                  : dnnl::convolution_forward::desc(training, direct, in, w, out, strides, dilates, pads, pads),
-          attributes, engine_);
-    };
-    const auto forward = forward_of(x, y), whole = forward_of(whole_x, whole_y);
-    const dnnl::convolution_backward_data::primitive_desc input(
-        dnnl::convolution_backward_data::desc(direct, x, any_w, y, strides, dilates, pads, pads), engine_, forward);
-    const dnnl::convolution_backward_weights::primitive_desc weight(
-        dnnl::convolution_backward_weights::desc(direct, whole_x, w, whole_y, strides, dilates, pads, pads), engine_,
-        whole);
-#endif
-    p.forward = dnnl::convolution_forward(forward);
-    p.input = dnnl::convolution_backward_data(input);
-    p.weight = dnnl::convolution_backward_weights(weight);
-    p.x = {x, engine_, nullptr}, p.y = {y, engine_, nullptr}, p.w = {w, engine_, nullptr};
-    p.whole_x = {whole_x, engine_, nullptr}, p.whole_y = {whole_y, engine_, nullptr};
-    p.forward_arguments = {{DNNL_ARG_SRC, p.x}, {DNNL_ARG_WEIGHTS, p.w}, {DNNL_ARG_DST, p.y}};
-    if (g_.bias) {
-      p.bias = {bias, engine_, nullptr};
-      p.forward_arguments.insert({DNNL_ARG_BIAS, p.bias});
-    }
-    dnnl::memory input_weights = p.w;
-    if (input.weights_desc() != w) {
-      input_weights = {input.weights_desc(), engine_};
-      p.reorder = dnnl::reorder(p.w, input_weights);
-      p.reorder_arguments = {{DNNL_ARG_FROM, p.w}, {DNNL_ARG_TO, input_weights}};
-    }
-    p.input_arguments = {{DNNL_ARG_DIFF_DST, p.y}, {DNNL_ARG_WEIGHTS, input_weights}, {DNNL_ARG_DIFF_SRC, p.x}};
-    p.weight_arguments = {{DNNL_ARG_SRC, p.whole_x}, {DNNL_ARG_DIFF_DST, p.whole_y}, {DNNL_ARG_DIFF_WEIGHTS, p.w}};
+    p.forward.prepare(forward, {{DNNL_ARG_SRC, p.x.get()},
+                                {DNNL_ARG_WEIGHTS, p.w.get()},
+                                {DNNL_ARG_BIAS, p.bias.get()},
+                                {DNNL_ARG_DST, p.y.get()}});
+    p.input.prepare(input, {{DNNL_ARG_DIFF_DST, p.y.get()},
+                            {DNNL_ARG_WEIGHTS, p.data_w.get() ? p.data_w.get() : p.w.get()},
+                            {DNNL_ARG_DIFF_SRC, p.x.get()}});
+    p.weight.prepare(
+        weight,
+        {{DNNL_ARG_SRC, p.whole_x.get()}, {DNNL_ARG_DIFF_DST, p.whole_y.get()}, {DNNL_ARG_DIFF_WEIGHTS, p.w.get()}});
+    p.next = std::exchange(made_, std::move(fresh));
     return p;
   }
 
@@ -260,9 +255,9 @@ class onednn_convolution {
   }
 
   onednn_geometry g_;
-  dnnl::engine engine_;
-  dnnl::stream stream_;
-  std::vector<std::unique_ptr<primitives>> made_;
+  onednn::engine engine_;
+  onednn::stream stream_;
+  std::unique_ptr<primitives> made_;  // a list
   std::vector<float> input_scratch_, weight_scratch_, packed_x_, packed_y_;
 };
 

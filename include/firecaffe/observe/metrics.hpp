@@ -1,18 +1,14 @@
 #pragma once
 
-#include <cerrno>
 #include <charconv>
 #include <cmath>
 #include <cstdint>
-#include <cstdio>
-#include <cstring>
-#include <memory>
 #include <string>
 #include <utility>
 
-#include "../core/error.hpp"
 #include "../core/events.hpp"
 #include "json.hpp"
+#include "output_file.hpp"
 
 namespace firecaffe::observe {
 
@@ -27,11 +23,7 @@ enum class metrics_mode { replace, append };
 class metrics_file {
  public:
   explicit metrics_file(std::string path, int rank = 0, metrics_mode mode = metrics_mode::replace)
-      : path_(std::move(path)) {
-    if (rank != 0 || path_.empty()) return;
-    file_.reset(std::fopen(path_.c_str(), mode == metrics_mode::append ? "ab" : "wb"));
-    if (!file_) fail("cannot be opened for writing");
-  }
+      : file_(rank == 0 ? std::move(path) : std::string(), mode == metrics_mode::append ? "ab" : "wb") {}
 
   void on(const step_event& e) {
     begin("step", e.iteration, e.epoch);
@@ -71,19 +63,9 @@ class metrics_file {
   }
 
   // Brings everything to the file. The destructor does too, but cannot report a failure.
-  void flush() {
-    if (file_ && std::fflush(file_.get()) != 0) fail("cannot be written");
-  }
+  void flush() { file_.flush(); }
 
  private:
-  struct closer {
-    void operator()(std::FILE* file) const { std::fclose(file); }
-  };
-
-  [[noreturn]] void fail(const char* what) const {
-    throw file_error(path_, written_, std::string(what) + ": " + std::strerror(errno));
-  }
-
   void begin(const char* event, std::int64_t iteration, int epoch) {
     line_ = "{\"event\":\"";
     line_ += event;
@@ -112,15 +94,12 @@ class metrics_file {
   }
 
   void end() {
-    if (!file_) return;
     line_ += "}\n";
-    if (std::fwrite(line_.data(), 1, line_.size(), file_.get()) != line_.size()) fail("cannot be written");
-    written_ += line_.size();
+    file_.put(line_);
   }
 
-  std::string path_, line_;
-  std::unique_ptr<std::FILE, closer> file_;  // null on ranks that write nothing
-  std::uint64_t written_ = 0;                // by this object, in bytes
+  output_file file_;  // none on ranks that write nothing
+  std::string line_;
 };
 
 }  // namespace firecaffe::observe

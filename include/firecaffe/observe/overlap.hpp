@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "../core/timeline.hpp"
+#include "in_order.hpp"
 
 namespace firecaffe::observe {
 
@@ -22,53 +23,30 @@ struct overlap {
   double fraction() const { return communication > 0 ? hidden / communication : 1; }
 };
 
-// From all timelines of a rank, such as its own and that of its progress thread. Lengths of unions of spans: what
-// happens twice at a time counts once. Spans that a timeline dropped are missing.
+// From all timelines of a rank, such as its own and that of its progress thread. What happens twice at a time counts
+// once. Spans that a timeline dropped are missing.
 inline overlap measure_overlap(std::initializer_list<const timeline*> logs) {
-  enum role { message, computing, waiting, none };
-  const auto role_of = [](span_kind kind) {
-    switch (kind) {
-      case span_kind::send:
-      case span_kind::receive:
-        return message;
-      case span_kind::forward:
-      case span_kind::backward:
-      case span_kind::update:
-        return computing;
-      case span_kind::wait:
-        return waiting;
-      default:
-        return none;
+  const auto bit = [](span_kind kind) { return 1u << static_cast<unsigned>(kind); };
+  const unsigned messages = bit(span_kind::send) | bit(span_kind::receive), waiting = bit(span_kind::wait),
+                 computing = bit(span_kind::forward) | bit(span_kind::backward) | bit(span_kind::update);
+  const std::vector<const time_span*> spans = in_order(logs);
+  using duration = time_span::time_point::duration;
+  const auto length_of = [&](unsigned kinds) {  // of the union of such spans
+    duration length{};
+    time_span::time_point covered = time_span::time_point::min();
+    for (const time_span* s : spans) {
+      if ((bit(s->kind) & kinds) == 0 || s->end <= std::max(covered, s->begin)) continue;
+      length += s->end - std::max(covered, s->begin);
+      covered = s->end;
     }
+    return length;
   };
-  struct edge {
-    time_span::time_point when;
-    role what;
-    int change;
-  };
-  std::vector<edge> edges;
-  for (const timeline* log : logs)
-    for (const time_span& s : log->spans()) {
-      const role what = role_of(s.kind);
-      if (what == none || s.end <= s.begin) continue;
-      edges.push_back({s.begin, what, 1});
-      edges.push_back({s.end, what, -1});
-    }
-  std::sort(edges.begin(), edges.end(), [](const edge& a, const edge& b) { return a.when < b.when; });
-
-  overlap result;
-  int open[none] = {};
-  for (std::size_t i = 0; i < edges.size(); ++i) {
-    if (i > 0) {
-      const double seconds = std::chrono::duration<double>(edges[i].when - edges[i - 1].when).count();
-      if (open[message] > 0) result.communication += seconds;
-      if (open[computing] > 0) result.compute += seconds;
-      if (open[message] > 0 && open[computing] > 0) result.hidden += seconds;
-      if (open[waiting] > 0 && open[computing] == 0) result.waited += seconds;
-    }
-    open[edges[i].what] += edges[i].change;
-  }
-  return result;
+  const auto seconds = [](duration length) { return std::chrono::duration<double>(length).count(); };
+  const duration communication = length_of(messages), compute = length_of(computing);
+  return {.communication = seconds(communication),
+          .hidden = seconds(communication + compute - length_of(messages | computing)),
+          .compute = seconds(compute),
+          .waited = seconds(length_of(waiting | computing) - compute)};
 }
 
 inline overlap measure_overlap(const timeline& log) { return measure_overlap({&log}); }

@@ -1,20 +1,15 @@
 #pragma once
 
 #include <algorithm>
-#include <cerrno>
 #include <cstddef>
 #include <cstdint>
-#include <cstdio>
-#include <cstring>
 #include <initializer_list>
-#include <memory>
 #include <span>
 #include <string>
-#include <string_view>
 #include <vector>
 
-#include "../core/error.hpp"
 #include "../core/timeline.hpp"
+#include "output_file.hpp"
 #include "trace_text.hpp"
 
 namespace firecaffe::observe {
@@ -22,30 +17,17 @@ namespace firecaffe::observe {
 // Writes the texts of any number of ranks as one file; an empty path is no file, and no text no events. Throws
 // file_error, with the path, where it cannot be opened or written (a full disk).
 inline void write_trace(const std::string& path, std::span<const std::string> ranks) {
-  if (path.empty()) return;
-  std::uint64_t written = 0;
-  const auto fail = [&](const char* what) {
-    throw file_error(path, written, std::string(what) + ": " + std::strerror(errno));
-  };
-  struct closer {
-    void operator()(std::FILE* file) const { std::fclose(file); }
-  };
-  const std::unique_ptr<std::FILE, closer> file(std::fopen(path.c_str(), "wb"));
-  if (!file) fail("cannot be opened for writing");
-  const auto put = [&](std::string_view text) {
-    if (std::fwrite(text.data(), 1, text.size(), file.get()) != text.size()) fail("cannot be written");
-    written += text.size();
-  };
-  put("{\"displayTimeUnit\":\"ms\",\"traceEvents\":[\n");
+  output_file file(path);
+  file.put("{\"displayTimeUnit\":\"ms\",\"traceEvents\":[\n");
   bool first = true;
   for (const std::string& text : ranks) {
     if (text.empty()) continue;
-    if (!first) put(",\n");
-    put(text);
+    if (!first) file.put(",\n");
+    file.put(text);
     first = false;
   }
-  put("\n]}\n");
-  if (std::fflush(file.get()) != 0) fail("cannot be written");
+  file.put("\n]}\n");
+  file.flush();
 }
 
 // One rank's file.

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "../core/timeline.hpp"
+#include "in_order.hpp"
 #include "json.hpp"
 
 namespace firecaffe::observe {
@@ -29,18 +30,12 @@ struct trace_options {
 class trace_text {
  public:
   trace_text(std::initializer_list<const timeline*> logs, const trace_options& options) : options_(options) {
-    std::vector<const time_span*> spans;
     std::size_t dropped = 0;
-    for (const timeline* log : logs) {
-      for (const time_span& s : log->spans()) spans.push_back(&s);
-      dropped += log->dropped();
-    }
-    std::stable_sort(spans.begin(), spans.end(), [](auto* a, auto* b) { return a->begin < b->begin; });
-
+    for (const timeline* log : logs) dropped += log->dropped();
     about("process_name", 0, "name", "rank " + std::to_string(options.rank));
     about("process_sort_index", 0, "sort_index", options.rank);
     if (dropped > 0) about("process_labels", 0, "labels", std::to_string(dropped) + " spans did not fit the timeline");
-    for (const time_span* s : spans) complete(*s, lane_for(*s));
+    for (const time_span* s : in_order(logs)) complete(*s, lane_for(*s));
   }
 
   const std::string& text() const { return text_; }

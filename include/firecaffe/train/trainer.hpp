@@ -1,6 +1,7 @@
 #pragma once
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <functional>
 #include <memory>
@@ -74,8 +75,7 @@ class trainer {
                (options_.batch + communicator_->size() - 1) / communicator_->size(), options_.seed,
                gradient_memory(*communicator_)),
         buckets_(buckets_of<Net, Device>(bucket_bytes(options_))) {
-    for (int i = 0; i < Solver::state_arrays; ++i)
-      state_.push_back(model_.device().template allocate<T>(memory::parameter_elements));
+    for (auto& array : state_) array = model_.device().template allocate<T>(memory::parameter_elements);
     if (!Device::host_memory_is_device_memory) staged_.resize(memory::gradient_elements);
     for (std::size_t b = 0; b < buckets_.size(); ++b)
       communicator_->template prepare<T>(int(b), buckets_[b].last - buckets_[b].first);
@@ -308,7 +308,7 @@ class trainer {
   options_type options_;
   model_type model_;
   std::vector<bucket> buckets_;
-  std::vector<typename Device::template memory<T>> state_;
+  std::array<typename Device::template memory<T>, std::size_t(Solver::state_arrays)> state_;
   std::vector<T> staged_;
   std::size_t sent_ = 0, updated_ = 0;  // buckets of this step
   timeline* log_ = nullptr;
