@@ -286,8 +286,6 @@ TEST_CASE("options that cannot be used are refused") {
   settings o = usual(4);
   o.iter_size = 0;
   CHECK_THROWS_AS((trainer_type{alone{}, o}), usage_error);
-  o = usual(4), o.learning_rate = nullptr;
-  CHECK_THROWS_AS((trainer_type{alone{}, o}), usage_error);
   trainer_type t{alone{}, usual(4)};
   CHECK_THROWS_AS(t.fit(images(8), {}), usage_error);
   CHECK_THROWS_AS(t.step(std::span<const batch_view>{}, 4), usage_error);

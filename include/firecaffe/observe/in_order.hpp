@@ -1,7 +1,7 @@
 #pragma once
 
 #include <algorithm>
-#include <functional>
+#include <cstdint>
 #include <initializer_list>
 #include <vector>
 
@@ -15,7 +15,7 @@ inline std::vector<const time_span*> in_order(std::initializer_list<const timeli
   for (const timeline* log : logs)
     for (const time_span& s : log->spans()) spans.push_back(&s);
   std::sort(spans.begin(), spans.end(), [](const time_span* a, const time_span* b) {
-    return a->begin != b->begin ? a->begin < b->begin : std::less<>{}(a, b);
+    return a->begin != b->begin ? a->begin < b->begin : std::uintptr_t(a) < std::uintptr_t(b);
   });
   return spans;
 }

@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
-#include <functional>
 #include <memory>
 #include <span>
 #include <string>
@@ -13,6 +12,7 @@
 #include "../core/timeline.hpp"
 #include "../data/prefetch.hpp"
 #include "../network/model.hpp"
+#include "../solvers/contract.hpp"
 #include "fingerprint.hpp"
 #include "progress.hpp"
 
@@ -23,7 +23,7 @@ struct trainer_options {
   int batch = 64;     // global: the samples of one forward pass on all ranks together
   int iter_size = 1;  // batches whose gradients are added up before an update, as in Caffe
   Solver solver{};
-  std::function<double(std::int64_t)> learning_rate = [](std::int64_t) { return 0.01; };  // of the iteration: see lr::
+  lr::policy learning_rate = [](std::int64_t) { return 0.01; };  // of the iteration: see lr/policies.hpp
   std::uint64_t seed = 1;  // of initial parameters, shuffles and dropout
   int threads = 0;         // of this rank; 0: its share of the node's cores
   // Gradients are summed in pieces of about this size, as the backward pass yields them; 0: 1 MiB, or more where that
@@ -161,7 +161,6 @@ class trainer {
     if (o.iter_size < 1)
       throw usage_error("trainer: iter_size must be at least 1, it is " + std::to_string(o.iter_size));
     if (o.threads < 0) throw usage_error("trainer: threads must not be negative");
-    if (!o.learning_rate) throw usage_error("trainer: there is no learning-rate policy");
     return o;
   }
 
