@@ -126,7 +126,7 @@ void measure(const bench::options& o, const place& p) {
                  p.ranks, p.nodes, "bytes", "algorithm", "on", "segment", "w", "median", "p10", "p90", "cores");
   for (const std::size_t bytes : o.sizes) {
     const std::size_t elements = bytes / sizeof(float);
-    const std::size_t sums = std::clamp<std::size_t>((256 << 10) / bytes, 1, 32);  // timed together
+    const std::size_t sums = std::clamp<std::size_t>((16 << 20) / bytes, 1, 32);  // timed together
     const auto data = [&](const contender& c) {
       return (c.memory.empty() ? std::span<float>(plain) : c.memory).first(elements);
     };

@@ -33,7 +33,9 @@ struct choice_options {
   // the model says.
   double margin = 1.25;
   double margin_in_node = 2;  // where all ranks share a node, and caches, which are not modelled
-  double trial_seconds = 3;   // about what the trials for one bucket may take; 0: none
+  // About what the trials for one bucket may take: so many seconds, or so many of its sums where those are longer; 0
+  // seconds: none.
+  double trial_seconds = 3, trial_sums = 24;
   std::vector<std::size_t> segment_bytes{60 << 10, 256 << 10, 1 << 20, 4 << 20, SIZE_MAX};
 };
 
@@ -257,11 +259,12 @@ class choosing_communicator {
     const double margin = nodes().nodes() == 1 ? choices_.margin_in_node : choices_.margin;
     T* const scratch = memory_.template get<T>(elements);
     candidate best{};
+    const double limit = std::max(choices_.trial_seconds, choices_.trial_sums * list[0].predicted);
     double spent = 0;
     const auto attempt = [&](candidate& c) {
       const bool any = best.measured > 0;
       if (c.measured > 0 || (any && c.predicted > std::max(margin * list[0].predicted, best.measured))) return;
-      if (spent + 2 * c.predicted > choices_.trial_seconds) return;
+      if (spent + 2 * c.predicted > limit) return;
       lay_out<T>(bucket, elements, c, exact);
       c.measured = time(bucket, std::span<T>{scratch, elements}, spent);
       if (!any || c.measured < best.measured) best = c;
@@ -275,7 +278,7 @@ class choosing_communicator {
     return best.measured > 0 ? best : list[0];
   }
 
-  // Seconds of the slowest rank: one run, or the median of some where runs are short.
+  // Seconds of the slowest rank: the second of two runs, or the median of some where runs are short.
   template <class T>
   double time(int bucket, std::span<T> scratch, double& spent) {
     std::vector<double> runs;
@@ -292,9 +295,9 @@ class choosing_communicator {
       runs.push_back(*std::max_element(all.begin(), all.end()));
       total += runs.back();
       spent += runs.back();
-      if (total > 0.25) break;
+      if (total > 0.25 && runs.size() > 1) break;
     }
-    if (runs.size() > 1) runs.erase(runs.begin());  // the first finds cold memory
+    runs.erase(runs.begin());  // it found cold memory
     std::sort(runs.begin(), runs.end());
     return runs[runs.size() / 2];
   }

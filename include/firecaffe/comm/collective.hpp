@@ -8,6 +8,7 @@
 
 #include "codec.hpp"
 #include "element_verbs.hpp"
+#include "loans.hpp"
 #include "slices.hpp"
 #include "transport.hpp"
 
@@ -40,6 +41,8 @@ struct collective {
   std::vector<unsigned char> done;
   std::vector<lane_state> lanes;
   std::vector<flight> flights;
+  loan_plan loans;                  // empty where nothing is lent
+  std::vector<std::byte*> at_peer;  // by step: where the peer's part may be written (receive_add), or was (send)
   typename Memory::buffer scratch{}, lost{};
   std::byte* data = nullptr;
   std::size_t remaining = 0;
@@ -95,6 +98,11 @@ struct collective {
       used += at.slot_bytes * at.window;
     }
     flights = std::vector<flight>(count);
+    if constexpr (lending_transport<Transport>)
+      if (!coded) {
+        loans = find_loans(steps);
+        at_peer.resize(steps.steps.size());
+      }
     scratch = memory.allocate(std::max(used, bytes));
   }
 
@@ -106,13 +114,28 @@ struct collective {
     return &scratch[0] + l.scratch + l.slot_bytes * (nth % l.window);
   }
 
-  // What arrived goes into the data.
-  void take_over(const step& s, const std::byte* message, Memory& memory) {
+  // What the message of a send says about memory.
+  sharing sharing_of(std::uint32_t i) const {
+    if (loans.lends.empty()) return sharing::none;
+    return at_peer[i] != nullptr ? sharing::placed : loans.lends[i] != 0 ? sharing::lent : sharing::none;
+  }
+
+  // What arrived goes into the data, and a sum that it completes to those who lent their parts.
+  void take_over(std::uint32_t i, const std::byte* message, Memory& memory) {
+    const step& s = steps.steps[i];
     std::byte* const into = data + s.first * verbs->element_bytes;
     const std::size_t count = s.last - s.first;
     const bool adds = s.kind == step_kind::receive_add;
     if constexpr (Codec::lossy)
       if (coded) return (adds ? verbs->decode_add : verbs->decode)(message, into, count);
+    if constexpr (lending_transport<Transport>) {
+      bool anyone = false;
+      for_borrowed(i, [&](std::uint32_t send, std::byte* place) {
+        at_peer[send] = place;
+        anyone = true;
+      });
+      if (anyone) return add_and_place(i, into, message, count, memory);
+    }
     (adds ? verbs->add : verbs->copy)(memory, into, message, count);
   }
 
@@ -127,6 +150,24 @@ struct collective {
   }
 
  private:
+  // For every send of the sum that this receive_add completes, with where the receiver's part of it lies.
+  template <class Visit>
+  void for_borrowed(std::uint32_t i, Visit visit) {
+    if (loans.lends.empty()) return;
+    for (std::uint32_t k = loans.completes[i]; k != loan_plan::none; k = loans.next[k])
+      if (std::byte* const place = at_peer[loans.borrowed[k]]) visit(k, place);
+  }
+
+  // Block by block, each written while it is in the cache. The message itself may lie in one of the places.
+  void add_and_place(std::uint32_t i, std::byte* into, const std::byte* message, std::size_t count, Memory& memory) {
+    constexpr std::size_t block = 1024;
+    for (std::size_t first = 0; first < count; first += block) {
+      const std::size_t n = std::min(block, count - first), at = first * verbs->element_bytes;
+      verbs->add(memory, into + at, message + at, n);
+      for_borrowed(i, [&](std::uint32_t, std::byte* place) { verbs->copy(memory, place + at, into + at, n); });
+    }
+  }
+
   void find_untold() {
     std::vector<std::size_t> cuts;
     for (const step& s : steps.steps) add_cut(cuts, s.first), add_cut(cuts, s.last);

@@ -156,6 +156,7 @@ class executor {
     if constexpr (Codec::feeds_back)
       if (c.lost) c.verbs->feed(c.data, &c.lost[0], c.elements);
     std::fill(c.done.begin(), c.done.end(), static_cast<unsigned char>(0));
+    if constexpr (lending_transport<Transport>) std::fill(c.at_peer.begin(), c.at_peer.end(), nullptr);
     for (lane_state& l : c.lanes) l.started = l.finished = 0;
     c.watched = false;
     active_.push_back(slot_of(c.bucket));
@@ -197,17 +198,26 @@ class executor {
     const bool ready = c.steps.ready(i, c.done);
     if constexpr (viewing_transport<Transport>)
       if (at.views && !f.copied) {
+        if constexpr (lending_transport<Transport>) {
+          const sharing how = wire_.sharing_of(f.handle);
+          if (how == sharing::lent && s.kind == step_kind::receive_add && !c.coded)
+            c.at_peer[i] = const_cast<std::byte*>(wire_.view(f.handle));
+          if (how == sharing::placed) {
+            if (ready) wire_.release(f.handle);
+            return f.copied = ready;
+          }
+        }
         if (!ready && !c.exchanges(i)) return false;
         const std::byte* const message = wire_.view(f.handle);
         if (ready)
-          c.take_over(s, message, memory_);
+          c.take_over(i, message, memory_);
         else
           std::memcpy(c.scratch_of(at, at.finished), message, c.message_bytes(s));
         wire_.release(f.handle);
         f.copied = true;
         return ready;
       }
-    if (ready) c.take_over(s, c.scratch_of(at, at.finished), memory_);
+    if (ready) c.take_over(i, c.scratch_of(at, at.finished), memory_);
     return ready;
   }
 
@@ -225,7 +235,12 @@ class executor {
     if constexpr (Codec::lossy)
       if (sends && c.coded) c.encode({s.first, s.last}, place);
     guard(c, i, [&] {
-      f.handle = sends ? wire_.isend(s.peer, tag, place, bytes) : wire_.irecv(s.peer, tag, place, bytes);
+      if (!sends)
+        f.handle = wire_.irecv(s.peer, tag, place, bytes);
+      else if constexpr (lending_transport<Transport>)
+        f.handle = wire_.isend(s.peer, tag, place, bytes, c.sharing_of(i));
+      else
+        f.handle = wire_.isend(s.peer, tag, place, bytes);
       return true;
     });
     ++at.started;

@@ -60,6 +60,7 @@ class world {
     const std::byte* from = nullptr;
     std::size_t bytes = 0;
     operation* lender = nullptr;  // a receive that views: the send
+    sharing how = sharing::none;
     operation* next = nullptr;
   };
 
@@ -98,6 +99,7 @@ class world::endpoint {
 
   bool can_view(int) const { return true; }
   const std::byte* view(const request& op) const { return op->from; }
+  sharing sharing_of(const request& op) const { return op->lender == nullptr ? sharing::none : op->lender->how; }
   void release(request& op) {
     op->lender->state.store(phase::done, std::memory_order_release);
     give_back(op);
@@ -111,8 +113,9 @@ class world::endpoint {
     }
   }
 
-  request isend(int peer, int tag, const void* from, std::size_t bytes) {
+  request isend(int peer, int tag, const void* from, std::size_t bytes, sharing how = sharing::none) {
     operation* const op = take(true, peer, tag, bytes);
+    op->how = how;
     op->from = static_cast<const std::byte*>(from);
     meet(op);
     return op;

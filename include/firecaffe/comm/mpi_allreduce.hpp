@@ -9,7 +9,6 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstdio>
-#include <exception>
 #include <span>
 #include <string>
 #include <string_view>
@@ -19,7 +18,7 @@
 
 #include "../core/error.hpp"
 #include "agreement.hpp"
-#include "mpi_messages.hpp"
+#include "mpi_duplicate.hpp"
 
 namespace firecaffe {
 
@@ -44,37 +43,18 @@ class basic_mpi_allreduce {
  public:
   // MPI counts in int: buckets of more than `whole` elements are summed in several pieces.
   explicit basic_mpi_allreduce(MPI_Comm parent, mpi_allreduce_options options = {}, std::size_t whole = INT_MAX)
-      : options_(options), whole_(whole) {
-    int up = 0, down = 0;
-    MPI_Initialized(&up);
-    MPI_Finalized(&down);
-    if (!up || down) throw usage_error("mpi_allreduce needs MPI initialised and not finalised (see mpi::session)");
-    if (parent == MPI_COMM_NULL) throw usage_error("mpi_allreduce was given MPI_COMM_NULL");
+      : own_(parent, "mpi_allreduce"), options_(options), whole_(whole) {
     if (whole < 1 || whole > INT_MAX) throw usage_error("a piece of mpi_allreduce holds 1 to INT_MAX elements");
-    MPI_Comm_rank(parent, &rank_);
-    MPI_Comm_size(parent, &size_);
-    mpi::check(MPI_Comm_dup(parent, &comm_), "MPI_Comm_dup", rank_);
-    MPI_Comm_set_errhandler(comm_, MPI_ERRORS_RETURN);
-    MPI_Comm node = MPI_COMM_NULL;
-    mpi::check(MPI_Comm_split_type(comm_, MPI_COMM_TYPE_SHARED, rank_, MPI_INFO_NULL, &node), "MPI_Comm_split_type",
-               rank_);
-    MPI_Comm_rank(node, &node_rank_);
-    MPI_Comm_size(node, &node_size_);
-    MPI_Comm_free(&node);
   }
-  basic_mpi_allreduce(const basic_mpi_allreduce&) = delete;
-  basic_mpi_allreduce& operator=(const basic_mpi_allreduce&) = delete;
 
   ~basic_mpi_allreduce() {
-    int down = 0;
-    MPI_Finalized(&down);
-    if (!down && !failed_ && pending_.empty() && std::uncaught_exceptions() == exceptions_) MPI_Comm_free(&comm_);
+    if (!pending_.empty()) own_.keep();
   }
 
-  int rank() const { return rank_; }
-  int size() const { return size_; }
-  int node_rank() const { return node_rank_; }
-  int node_size() const { return node_size_; }
+  int rank() const { return own_.rank(); }
+  int size() const { return own_.size(); }
+  int node_rank() const { return own_.node_rank(); }
+  int node_size() const { return own_.node_size(); }
   static std::string name() { return Blocking ? "blocking_mpi_allreduce" : "mpi_allreduce"; }
 
   // Nothing to lay out but the list of what is under way: MPI allocates as it likes.
@@ -89,19 +69,19 @@ class basic_mpi_allreduce {
   template <std::floating_point T>
   void start(int bucket, std::span<T> data) {
     check_bucket(bucket);
-    if (failed_) throw communication_error(rank_, -1, "this communicator failed earlier");
+    if (failed_) throw communication_error(rank(), -1, "this communicator failed earlier");
     if (!finished(bucket)) throw usage_error("bucket " + std::to_string(bucket) + " was started while under way");
-    if (size_ == 1) return;
+    if (size() == 1) return;
     if (pending_.empty()) waited_ = {}, last_ = clock::now();
     counts_.resize(std::max(counts_.size(), static_cast<std::size_t>(bucket) + 1));
     for (std::size_t first = 0; first < data.size(); first += whole_) {
       T* const from = data.data() + first;
       const int count = static_cast<int>(std::min(whole_, data.size() - first));
       if constexpr (Blocking) {
-        check(MPI_Allreduce(MPI_IN_PLACE, from, count, type<T>(), MPI_SUM, comm_), "MPI_Allreduce");
+        check(MPI_Allreduce(MPI_IN_PLACE, from, count, type<T>(), MPI_SUM, own_.all()), "MPI_Allreduce");
       } else {
         part p{bucket, MPI_REQUEST_NULL};
-        check(MPI_Iallreduce(MPI_IN_PLACE, from, count, type<T>(), MPI_SUM, comm_, &p.request), "MPI_Iallreduce");
+        check(MPI_Iallreduce(MPI_IN_PLACE, from, count, type<T>(), MPI_SUM, own_.all(), &p.request), "MPI_Iallreduce");
         pending_.push_back(p);
         ++counts_[static_cast<std::size_t>(bucket)];
       }
@@ -131,15 +111,15 @@ class basic_mpi_allreduce {
 
   // The sum of a few numbers over all ranks, in place: MPI_Allreduce. Every rank waits for every other.
   void sum(std::span<double> values) {
-    if (failed_) throw communication_error(rank_, -1, "this communicator failed earlier");
-    if (size_ == 1) return;
-    check(MPI_Allreduce(MPI_IN_PLACE, values.data(), static_cast<int>(values.size()), MPI_DOUBLE, MPI_SUM, comm_),
+    if (failed_) throw communication_error(rank(), -1, "this communicator failed earlier");
+    if (size() == 1) return;
+    check(MPI_Allreduce(MPI_IN_PLACE, values.data(), static_cast<int>(values.size()), MPI_DOUBLE, MPI_SUM, own_.all()),
           "MPI_Allreduce");
   }
 
   // As communicator::agree.
   void agree(std::uint64_t hash, std::string_view description) {
-    agree_on(rank_, size_, hash, description, name(), [this](std::span<double> values) { sum(values); });
+    agree_on(rank(), size(), hash, description, name(), [this](std::span<double> values) { sum(values); });
   }
 
   // The least that a rank must send on average, 2 (p - 1) / p times the bucket, rounded down. What MPI sends cannot be
@@ -162,18 +142,24 @@ class basic_mpi_allreduce {
     return std::is_same_v<T, float> ? MPI_FLOAT : MPI_DOUBLE;
   }
 
+  // What is under way cannot be cancelled.
+  void fail() {
+    failed_ = true;
+    own_.keep();
+  }
+
   static void check_bucket(int bucket) {
     if (bucket < 0) throw usage_error("bucket " + std::to_string(bucket) + ": buckets count from 0");
   }
 
   void check(int code, const char* call) {
-    if (code != MPI_SUCCESS) failed_ = true;
-    mpi::check(code, call, rank_);
+    if (code != MPI_SUCCESS) fail();
+    mpi::check(code, call, rank());
   }
 
   // Tests every request, as any may be the one to move; true if one was complete.
   bool poll() {
-    if (failed_) throw communication_error(rank_, -1, "this communicator failed earlier");
+    if (failed_) throw communication_error(rank(), -1, "this communicator failed earlier");
     bool any = false;
     for (std::size_t k = 0; k < pending_.size();) {
       int complete = 0;
@@ -198,19 +184,17 @@ class basic_mpi_allreduce {
     waited_ = moved ? clock::duration{} : waited_ + std::min<clock::duration>(now - last_, limit / 8);
     last_ = now;
     if (waited_ < limit) return;
-    failed_ = true;
+    fail();
     char seconds[32];
     std::snprintf(seconds, sizeof seconds, "%.3g", std::chrono::duration<double>(options_.timeout).count());
     throw communication_error(
-        rank_, -1,
+        rank(), -1,
         std::string("waited ") + seconds + " s for MPI_Iallreduce, bucket " + std::to_string(pending_.front().bucket));
   }
 
-  MPI_Comm comm_ = MPI_COMM_NULL;
+  mpi::duplicate own_;
   mpi_allreduce_options options_;
   std::size_t whole_;
-  int rank_ = 0, size_ = 1, node_rank_ = 0, node_size_ = 1;
-  int exceptions_ = std::uncaught_exceptions();
   std::vector<part> pending_;  // in order of start
   std::vector<int> counts_;    // of each bucket's parts under way
   clock::duration waited_{};

@@ -5,7 +5,6 @@
 #include <chrono>
 #include <climits>
 #include <cstddef>
-#include <exception>
 #include <string>
 #include <string_view>
 #include <thread>
@@ -13,29 +12,15 @@
 #include <vector>
 
 #include "../core/error.hpp"
+#include "mpi_duplicate.hpp"
 #include "node_map.hpp"
 #include "transport.hpp"
 
 namespace firecaffe::mpi {
 
-// MPI's return codes as communication_error, with MPI's own text.
-inline void check(int code, const char* call, int rank, int peer = -1) {
-  if (code == MPI_SUCCESS) return;
-  char text[MPI_MAX_ERROR_STRING] = "";
-  int length = 0;
-  MPI_Error_string(code, text, &length);
-  throw communication_error(rank, peer,
-                            std::string(call) + (peer < 0 ? "" : " with rank " + std::to_string(peer)) + ": " +
-                                std::string(text, static_cast<std::size_t>(length)));
-}
-
-// Point-to-point messages on a duplicate of the user's communicator, so that tags and errors stay apart from the
-// user's (MPICH asks the handler of MPI_COMM_WORLD about messages longer than their receive, which end the job unless
-// that handler returns). Standard MPI-3; MPI must be initialised, at any thread level, and all calls come from the
-// thread that may call MPI. Never initialises, finalises or aborts MPI.
-//
-// Construction is collective over `parent`, and so is destruction, which frees the duplicate; but not after a failure,
-// while an exception unwinds, or once MPI is finalised: then the duplicate is left to MPI.
+// Point-to-point messages on a duplicate of the user's communicator (see mpi::duplicate for when it comes and goes;
+// MPICH asks the handler of MPI_COMM_WORLD about messages longer than their receive, which end the job unless that
+// handler returns). All calls come from the thread that may call MPI. Never initialises, finalises or aborts MPI.
 class messages {
  public:
   static constexpr std::string_view name = "mpi messages";
@@ -49,46 +34,25 @@ class messages {
   };
 
   // Messages of more than `whole` bytes travel as one derived datatype, because MPI counts in int.
-  explicit messages(MPI_Comm parent, std::size_t whole = INT_MAX) : whole_(whole) {
-    int up = 0, down = 0;
-    MPI_Initialized(&up);
-    MPI_Finalized(&down);
-    if (!up || down) throw usage_error("mpi::messages needs MPI initialised and not finalised (see mpi::session)");
-    if (parent == MPI_COMM_NULL) throw usage_error("mpi::messages was given MPI_COMM_NULL");
-    MPI_Comm_rank(parent, &rank_);
-    MPI_Comm_size(parent, &size_);
-    check(MPI_Comm_dup(parent, &comm_), "MPI_Comm_dup", rank_);
-    MPI_Comm_set_errhandler(comm_, MPI_ERRORS_RETURN);
-    MPI_Comm node = MPI_COMM_NULL;
-    check(MPI_Comm_split_type(comm_, MPI_COMM_TYPE_SHARED, rank_, MPI_INFO_NULL, &node), "MPI_Comm_split_type", rank_);
-    MPI_Comm_rank(node, &node_rank_);
-    MPI_Comm_size(node, &node_size_);
-    int first = rank_;  // of the node's
-    MPI_Bcast(&first, 1, MPI_INT, 0, node);
-    MPI_Comm_free(&node);
-    std::vector<int> first_of_node(static_cast<std::size_t>(size_));
-    check(MPI_Allgather(&first, 1, MPI_INT, first_of_node.data(), 1, MPI_INT, comm_), "MPI_Allgather", rank_);
+  explicit messages(MPI_Comm parent, std::size_t whole = INT_MAX) : own_(parent, "mpi::messages"), whole_(whole) {
+    int first = rank();  // of the node's
+    MPI_Bcast(&first, 1, MPI_INT, 0, own_.node());
+    std::vector<int> first_of_node(static_cast<std::size_t>(size()));
+    check(MPI_Allgather(&first, 1, MPI_INT, first_of_node.data(), 1, MPI_INT, own_.all()), "MPI_Allgather", rank());
     nodes_ = node_map(std::move(first_of_node));
     void* bound = nullptr;
     int known = 0;
-    MPI_Comm_get_attr(comm_, MPI_TAG_UB, &bound, &known);
+    MPI_Comm_get_attr(own_.all(), MPI_TAG_UB, &bound, &known);
     largest_tag_ = known ? *static_cast<int*>(bound) : 32767;
   }
-  messages(const messages&) = delete;
-  messages& operator=(const messages&) = delete;
 
-  ~messages() {
-    int down = 0;
-    MPI_Finalized(&down);
-    if (!down && !damaged_ && std::uncaught_exceptions() == exceptions_) MPI_Comm_free(&comm_);
-  }
-
-  int rank() const { return rank_; }
-  int size() const { return size_; }
-  int node_rank() const { return node_rank_; }
-  int node_size() const { return node_size_; }
+  int rank() const { return own_.rank(); }
+  int size() const { return own_.size(); }
+  int node_rank() const { return own_.node_rank(); }
+  int node_size() const { return own_.node_size(); }
   const node_map& nodes() const { return nodes_; }
   int largest_tag() const { return largest_tag_; }
+  duplicate& own() { return own_; }
 
   // Throws usage_error unless MPI may be called by several threads at once.
   void allow_threads() const {
@@ -101,14 +65,14 @@ class messages {
   request isend(int peer, int tag, const void* from, std::size_t bytes) {
     request r{MPI_REQUEST_NULL, bytes, peer, true};
     typed(bytes, peer,
-          [&](int count, MPI_Datatype type) { return MPI_Isend(from, count, type, peer, tag, comm_, &r.handle); });
+          [&](int count, MPI_Datatype type) { return MPI_Isend(from, count, type, peer, tag, own_.all(), &r.handle); });
     return r;
   }
 
   request irecv(int peer, int tag, void* into, std::size_t bytes) {
     request r{MPI_REQUEST_NULL, bytes, peer, false};
     typed(bytes, peer,
-          [&](int count, MPI_Datatype type) { return MPI_Irecv(into, count, type, peer, tag, comm_, &r.handle); });
+          [&](int count, MPI_Datatype type) { return MPI_Irecv(into, count, type, peer, tag, own_.all(), &r.handle); });
     return r;
   }
 
@@ -116,15 +80,15 @@ class messages {
     int complete = 0;
     MPI_Status status;
     const int code = MPI_Test(&r.handle, &complete, &status);
-    if (code != MPI_SUCCESS) damaged_ = true;
-    check(code, r.sends ? "sending" : "receiving", rank_, r.peer);
-    if (complete) moved_ = true;
+    if (code != MPI_SUCCESS) own_.keep();
+    check(code, r.sends ? "sending" : "receiving", rank(), r.peer);
+    if (complete) stir();
     if (!complete || r.sends) return complete != 0;
     MPI_Count got = 0;
     MPI_Get_elements_x(&status, MPI_BYTE, &got);
     if (static_cast<std::size_t>(got) != r.bytes) {
-      damaged_ = true;
-      throw communication_error(rank_, r.peer,
+      own_.keep();
+      throw communication_error(rank(), r.peer,
                                 "lengths differ: " + std::to_string(r.bytes) + " bytes here, " + std::to_string(got) +
                                     " at rank " + std::to_string(r.peer));
     }
@@ -133,7 +97,7 @@ class messages {
 
   // Takes back a receive that was not met; what is halfway gets a moment to arrive. A send cannot be taken back.
   bool cancel(request& r) noexcept {
-    damaged_ = true;
+    own_.keep();
     int complete = 0;
     MPI_Finalized(&complete);
     if (complete || r.handle == MPI_REQUEST_NULL) return true;
@@ -146,15 +110,19 @@ class messages {
     return false;
   }
 
-  // Lets others have the core. After a millisecond in which nothing came it sleeps for moments: where more ranks than
-  // cores wait, that is several times as fast, and elsewhere it costs at most a tenth of the wait.
-  void idle() {
+  // Something came to this rank, by messages or another way.
+  void stir() { moved_ = true; }
+
+  // Lets others have the core. After a millisecond in which nothing came it sleeps for moments; where the wait is for
+  // the network also when others took the core, so that the kernel has room to move messages.
+  void idle(bool for_network = true) {
     const clock::time_point now = clock::now();
     if (moved_) last_move_ = now, moved_ = false;
-    if (now - last_move_ < std::chrono::milliseconds(1))
+    if (now - last_move_ < std::chrono::milliseconds(1)) {
       std::this_thread::yield();
-    else
-      std::this_thread::sleep_for(std::chrono::microseconds(50));
+      if (!for_network || clock::now() - now < std::chrono::microseconds(20)) return;
+    }
+    std::this_thread::sleep_for(std::chrono::microseconds(50));
   }
 
  private:
@@ -164,32 +132,30 @@ class messages {
   void typed(std::size_t bytes, int peer, Post post) {
     if (bytes <= whole_) {
       const int code = post(static_cast<int>(bytes), MPI_BYTE);
-      if (code != MPI_SUCCESS) damaged_ = true;
-      return check(code, "posting a message", rank_, peer);
+      if (code != MPI_SUCCESS) own_.keep();
+      return check(code, "posting a message", rank(), peer);
     }
     // Blocks of `whole_` bytes and the rest. MPI frees the types when the message is through.
     MPI_Datatype block = MPI_DATATYPE_NULL, message = MPI_DATATYPE_NULL;
     const std::size_t blocks = bytes / whole_;
-    check(MPI_Type_contiguous(static_cast<int>(whole_), MPI_BYTE, &block), "MPI_Type_contiguous", rank_);
+    check(MPI_Type_contiguous(static_cast<int>(whole_), MPI_BYTE, &block), "MPI_Type_contiguous", rank());
     int lengths[2] = {static_cast<int>(blocks), static_cast<int>(bytes % whole_)};
     MPI_Aint places[2] = {0, static_cast<MPI_Aint>(blocks * whole_)};
     MPI_Datatype types[2] = {block, MPI_BYTE};
     int code = MPI_Type_create_struct(2, lengths, places, types, &message);
     MPI_Type_free(&block);
-    check(code, "MPI_Type_create_struct", rank_);
+    check(code, "MPI_Type_create_struct", rank());
     code = MPI_Type_commit(&message);
     if (code == MPI_SUCCESS) code = post(1, message);
     MPI_Type_free(&message);
-    if (code != MPI_SUCCESS) damaged_ = true;
-    check(code, "posting a message", rank_, peer);
+    if (code != MPI_SUCCESS) own_.keep();
+    check(code, "posting a message", rank(), peer);
   }
 
-  MPI_Comm comm_ = MPI_COMM_NULL;
+  duplicate own_;
   std::size_t whole_;
-  int rank_ = 0, size_ = 1, node_rank_ = 0, node_size_ = 1, largest_tag_ = 32767;
+  int largest_tag_ = 32767;
   node_map nodes_{1};
-  int exceptions_ = std::uncaught_exceptions();
-  bool damaged_ = false;
   bool moved_ = true;  // since the last idle()
   clock::time_point last_move_{};
 };

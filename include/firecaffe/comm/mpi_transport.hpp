@@ -40,6 +40,7 @@ class transport {
     messages::request message{};  // to or from another node
     int local = -1;               // the peer's place in the node, -1 where it has none
     bool sends = false, posted = false, copied = false;
+    sharing how = sharing::none;
     int tag = 0, peer = -1;
     std::uint64_t number = 0;  // from 1, for each tag and direction between two ranks
     const std::byte* from = nullptr;
@@ -48,7 +49,7 @@ class transport {
   };
 
   explicit transport(MPI_Comm parent, transport_options options = {})
-      : messages_(parent), options_(options), node_(parent, messages_.rank()) {
+      : messages_(parent), options_(options), node_(messages_.own()) {
     const std::size_t n = node_.size();
     staging_at_ = n * tags() * view_window * sizeof(cell);
     sent_.resize(n * tags());
@@ -75,7 +76,7 @@ class transport {
     if (node_size() < size()) messages_.allow_threads();
   }
 
-  request isend(int peer, int tag, const void* from, std::size_t bytes) {
+  request isend(int peer, int tag, const void* from, std::size_t bytes, sharing how = sharing::none) {
     request r;
     r.sends = true, r.local = place_of(peer);
     if (r.local < 0) {
@@ -83,6 +84,7 @@ class transport {
       return r;
     }
     r.peer = peer, r.tag = tag, r.bytes = bytes, r.from = static_cast<const std::byte*>(from);
+    r.how = how;
     r.number = ++sent_[way(r)];
     post(r);
     return r;
@@ -102,18 +104,8 @@ class transport {
 
   bool test(request& r) {
     if (r.local < 0) return messages_.test(r.message);
-    if (r.sends)
-      return (r.posted || post(r)) && (r.copied || outgoing(r).taken.load(std::memory_order_acquire) >= r.number);
-    const cell& c = incoming(r);
-    if (c.posted.load(std::memory_order_acquire) != r.number) return false;
-    if (c.bytes != r.bytes) {
-      node_.keep();
-      throw communication_error(rank(), r.peer,
-                                "lengths differ: " + std::to_string(r.bytes) + " bytes here, " +
-                                    std::to_string(c.bytes) + " at rank " + std::to_string(r.peer));
-    }
-    if (r.into != nullptr) std::memcpy(r.into, view(r), r.bytes);
-    if (r.into != nullptr || r.bytes == 0) release(r);
+    if (!(r.sends ? sent(r) : received(r))) return false;
+    messages_.stir();
     return true;
   }
 
@@ -122,6 +114,7 @@ class transport {
     const cell& c = incoming(r);
     return node_.base(c.window, static_cast<std::size_t>(r.local)) + c.offset;
   }
+  sharing sharing_of(const request& r) const { return incoming(r).how; }
   void release(request& r) { incoming(r).taken.store(r.number, std::memory_order_release); }
 
   // What was sent from a window or the staging area stays there: both outlive a failure.
@@ -136,13 +129,14 @@ class transport {
     if (++idles_ % patience_ != 0)
       spin_pause();
     else
-      messages_.idle();
+      messages_.idle(node_size() < size());
   }
 
  private:
   struct cell {
     alignas(64) std::atomic<std::uint64_t> posted{0};
     std::uint64_t window = 0, offset = 0, bytes = 0;  // where the message lies in the sender's memory
+    sharing how = sharing::none;
     alignas(64) std::atomic<std::uint64_t> taken{0};
   };
   static_assert(std::atomic<std::uint64_t>::is_always_lock_free);
@@ -177,19 +171,41 @@ class transport {
   cell& outgoing(const request& r) const { return cell_at(node_.place(), static_cast<std::size_t>(r.local), r); }
   cell& incoming(const request& r) const { return cell_at(static_cast<std::size_t>(r.local), node_.place(), r); }
 
+  bool sent(request& r) {
+    return (r.posted || post(r)) && (r.copied || outgoing(r).taken.load(std::memory_order_acquire) >= r.number);
+  }
+
+  bool received(request& r) {
+    const cell& c = incoming(r);
+    if (c.posted.load(std::memory_order_acquire) != r.number) return false;
+    if (c.bytes != r.bytes) {
+      node_.keep();
+      throw communication_error(rank(), r.peer,
+                                "lengths differ: " + std::to_string(r.bytes) + " bytes here, " +
+                                    std::to_string(c.bytes) + " at rank " + std::to_string(r.peer));
+    }
+    if (r.into != nullptr) std::memcpy(r.into, view(r), r.bytes);
+    if (r.into != nullptr || r.bytes == 0) release(r);
+    return true;
+  }
+
   // False when the cell or the staging area is not free yet, or an earlier message waits for that.
   bool post(request& r) {
     if (posted_[way(r)] != r.number - 1) return false;
     cell& c = outgoing(r);
     if (r.number > view_window && c.taken.load(std::memory_order_acquire) < r.number - view_window) return false;
-    const std::size_t window = node_.find(r.from, r.bytes);
+    const bool placed = r.how == sharing::placed;
+    const std::size_t window = placed ? 0 : node_.find(r.from, r.bytes);
     const bool shared = window < node_.windows();
-    if (!shared || r.bytes <= options_.eager_bytes) {
+    if (placed) {
+      r.copied = true;  // there is nothing that the receiver would read here
+    } else if (!shared || r.bytes <= options_.eager_bytes) {
       if (std::byte* const place = stage(r.bytes, c, r.number)) {
         if (r.bytes > 0) std::memcpy(place, r.from, r.bytes);
         c.window = 0;
         c.offset = static_cast<std::uint64_t>(place - node_.base(0, node_.place()));
         r.copied = true;
+        r.how = sharing::none;
       } else if (!shared) {
         return false;
       }
@@ -199,6 +215,7 @@ class transport {
       c.offset = static_cast<std::uint64_t>(r.from - node_.base(window, node_.place()));
     }
     c.bytes = r.bytes;
+    c.how = r.how;
     c.posted.store(r.number, std::memory_order_release);
     posted_[way(r)] = r.number;
     return r.posted = true;

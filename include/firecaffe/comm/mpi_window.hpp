@@ -4,46 +4,33 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <exception>
 #include <string>
 #include <vector>
 
-#include "mpi_messages.hpp"
+#include "mpi_duplicate.hpp"
 
 namespace firecaffe::mpi {
 
-// The ranks of a communicator that share a node, and memory of theirs that all of them can address. Each rank has a
-// part in every window. Construction, `allocate` and destruction are collective over the node's ranks; a window is
-// freed with this object, but not after a failure (`keep`), while an exception unwinds, or once MPI is finalised.
+// Memory of the ranks of a node that all of them can address: each rank has a part in every window. `allocate` and
+// destruction are collective over them; windows are freed when the duplicate's communicators may be.
 class node_window {
  public:
-  node_window(MPI_Comm parent, int rank) : rank_(rank) {
-    check(MPI_Comm_split_type(parent, MPI_COMM_TYPE_SHARED, rank, MPI_INFO_NULL, &comm_), "MPI_Comm_split_type", rank);
-    MPI_Comm_set_errhandler(comm_, MPI_ERRORS_RETURN);
-    int place = 0, size = 1;
-    MPI_Comm_rank(comm_, &place);
-    MPI_Comm_size(comm_, &size);
-    place_ = static_cast<std::size_t>(place);
-    size_ = static_cast<std::size_t>(size);
-  }
+  explicit node_window(duplicate& own) : own_(own) {}
   node_window(const node_window&) = delete;
   node_window& operator=(const node_window&) = delete;
 
   ~node_window() {
-    int down = 0;
-    MPI_Finalized(&down);
-    if (down || kept_ || std::uncaught_exceptions() != exceptions_) return;
+    if (!own_.may_free()) return;
     for (window& w : windows_) {
       MPI_Win_unlock_all(w.handle);
       MPI_Win_free(&w.handle);
     }
-    MPI_Comm_free(&comm_);
   }
 
-  std::size_t size() const { return size_; }
-  std::size_t place() const { return place_; }  // of this rank in the node, in order of rank as in a node_map
-  void barrier() { check(MPI_Barrier(comm_), "MPI_Barrier", rank_); }
-  void keep() noexcept { kept_ = true; }
+  std::size_t size() const { return static_cast<std::size_t>(own_.node_size()); }
+  std::size_t place() const { return static_cast<std::size_t>(own_.node_rank()); }  // of this rank, as in a node_map
+  void barrier() { check(MPI_Barrier(own_.node()), "MPI_Barrier", own_.rank()); }
+  void keep() noexcept { own_.keep(); }
 
   // A window in which this rank has `bytes` bytes, page by page apart from the others', beginning at a multiple of 64.
   // Throws communication_error where the system has no room for it.
@@ -54,33 +41,34 @@ class node_window {
     MPI_Info_set(info, "alloc_shared_noncontig", "true");
     void* base = nullptr;
     const int code =
-        MPI_Win_allocate_shared(static_cast<MPI_Aint>(bytes + alignment), 1, info, comm_, &base, &w.handle);
+        MPI_Win_allocate_shared(static_cast<MPI_Aint>(bytes + alignment), 1, info, own_.node(), &base, &w.handle);
     MPI_Info_free(&info);
     if (code != MPI_SUCCESS)
       throw communication_error(
-          rank_, -1,
+          own_.rank(), -1,
           "MPI_Win_allocate_shared of " + std::to_string(bytes) +
               " bytes failed: is there room in /dev/shm? mpi::messages does without shared memory");
-    for (std::size_t i = 0; i < size_; ++i) {
+    for (std::size_t i = 0; i < size(); ++i) {
       MPI_Aint length = 0;
       int unit = 0;
       void* part = nullptr;
-      check(MPI_Win_shared_query(w.handle, static_cast<int>(i), &length, &unit, &part), "MPI_Win_shared_query", rank_);
+      check(MPI_Win_shared_query(w.handle, static_cast<int>(i), &length, &unit, &part), "MPI_Win_shared_query",
+            own_.rank());
       bases_.push_back(aligned(part));
     }
-    check(MPI_Win_lock_all(MPI_MODE_NOCHECK, w.handle), "MPI_Win_lock_all", rank_);
+    check(MPI_Win_lock_all(MPI_MODE_NOCHECK, w.handle), "MPI_Win_lock_all", own_.rank());
     windows_.push_back(w);
-    return bases_[bases_.size() - size_ + place_];
+    return bases_[bases_.size() - size() + place()];
   }
 
   std::size_t windows() const { return windows_.size(); }
-  std::byte* base(std::size_t index, std::size_t place) const { return bases_[index * size_ + place]; }
+  std::byte* base(std::size_t index, std::size_t place) const { return bases_[index * size() + place]; }
 
   // The window in which this rank's part holds [from, from + bytes); windows() if none does.
   std::size_t find(const std::byte* from, std::size_t bytes) const {
     std::size_t i = windows_.size();
     while (i-- > 0) {
-      const std::byte* const begin = base(i, place_);
+      const std::byte* const begin = base(i, place());
       if (from >= begin && from + bytes <= begin + windows_[i].bytes) return i;
     }
     return windows_.size();
@@ -100,13 +88,9 @@ class node_window {
     std::size_t bytes;
   };
 
-  MPI_Comm comm_ = MPI_COMM_NULL;
-  int rank_;
-  std::size_t place_ = 0, size_ = 1;
+  duplicate& own_;
   std::vector<window> windows_;
   std::vector<std::byte*> bases_;  // by window and place
-  int exceptions_ = std::uncaught_exceptions();
-  bool kept_ = false;
 };
 
 }  // namespace firecaffe::mpi

@@ -2,6 +2,7 @@
 
 #include <concepts>
 #include <cstddef>
+#include <cstdint>
 #include <string_view>
 
 namespace firecaffe {
@@ -48,6 +49,21 @@ concept viewing_transport = transport<T> && requires(T t, const T c, typename T:
   { c.can_view(0) } -> std::same_as<bool>;
   { t.view(r) } -> std::same_as<const std::byte*>;
   t.release(r);
+};
+
+// What a message means for the memory of its two ends, where the one can write into the other's.
+//   lent    the receiver may write where it reads the message, until it sends something back
+//   placed  the receiver has the bytes already: the sender wrote them into what it was lent
+enum class sharing : std::uint8_t { none, lent, placed };
+
+// A viewing transport whose messages tell so.
+//   isend(peer, tag, from, bytes, how)  a placed message needs no `from`
+//   sharing_of(r)   after test returned true for a receive, until release(r). What the transport had to copy is not
+//   lent.
+template <class T>
+concept lending_transport = viewing_transport<T> && requires(T t, const T c, typename T::request r, const void* from) {
+  { t.isend(0, 0, from, std::size_t{}, sharing::lent) } -> std::same_as<typename T::request>;
+  { c.sharing_of(r) } -> std::same_as<sharing>;
 };
 
 }  // namespace firecaffe
