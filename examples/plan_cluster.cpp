@@ -180,7 +180,8 @@ row best_row(const subject& net, const fc::machine& m, const std::vector<way>& l
   const fc::node_map nodes = fc::node_map::even(ranks, 1);
   const auto run = [&](const way& w, int batch) {
     const fc::step_work work = net.step(m, static_cast<double>((batch + ranks - 1) / ranks), w.bucket_bytes, polled);
-    return row{ranks, batch, &w, fc::price_step(m, nodes, work, w.buckets, sizeof(float))};
+    const int window = fc::communicator_options{}.window;
+    return row{ranks, batch, &w, fc::price_step(m, nodes, work, w.buckets, sizeof(float), window)};
   };
   row best = run(list[0], a.batch);
   for (const way& w : list)
@@ -304,7 +305,8 @@ void check(const arguments& a, MPI_Comm world, const together& all, const fc::ma
   }
   for (std::size_t b = 0; b < steps.size() && !symmetric; ++b)
     steps[b] = rehearse(chosen(b), nodes, work.buckets[b].elements, true);
-  const fc::step_cost predicted = fc::price_step(m, nodes, work, steps, sizeof(float));
+  const int window = trainer.communicator().options().window;
+  const fc::step_cost predicted = fc::price_step(m, nodes, work, steps, sizeof(float), window);
   if (all.rank() > 0) return;
   std::printf(a.json
                   ? "{\"check\":\"%s\",\"ranks\":%d,\"batch\":%d,\"algorithms\":\"%s\",\"predicted_seconds\":%.6g,"
@@ -321,7 +323,8 @@ void plan(const arguments& a, MPI_Comm world, int few, int more) {
                     4.0 * static_cast<double>(fc::parameter_count<Net>)};
   const bool measures = a.flops <= 0 && a.images <= 0;
   together all{world};
-  const fc::machine here = all.measured();
+  fc::machine here = all.measured();
+  here.eager_bytes = 64 << 10;  // as MPI libraries do over TCP
   const int threads = fc::cpu::for_rank(all.node_rank(), all.node_size(), a.threads).threads();
   std::vector<interconnect> links = catalogue;
   if (all.nodes().nodes() > 1) links = {{"measured", here.network, here.message_seconds}};

@@ -23,6 +23,7 @@ struct link {
 struct machine {
   link network{50e-6, 125e6};  // between nodes: a port's bandwidth (1 Gbit/s Ethernet)
   link memory{1e-6, 10e9};     // between the ranks of a node, each with a port of its own
+  double eager_bytes = 0;      // messages up to this length leave when they are sent, into buffers; 0: none
   double message_seconds = 0;  // of a rank's CPU for each message it sends and each that it receives
   double add_rate = 5e9;       // B/s of addends that a rank's CPU adds to its buffer
   bool full_duplex = true;     // a port sends at full speed while it receives
@@ -42,10 +43,10 @@ struct compute_plan {
 
 // Runs the schedules of all ranks on a machine, event by event, under the executor's rules: a window of messages per
 // lane, steps wait for the data they touch, addends arrive beside the buffer and are added by the rank's CPU. A message
-// moves when both sides have posted it. A port carries one byte stream in and one out (one in all when not full
-// duplex); messages queue for it in order of arrival: fair sharing of a port among streams is not modelled, nor is
-// congestion inside the network, nor ranks that run at different speeds. A message that waits for its receiver's port
-// does so in the switch, and does not hold up the sender's port.
+// moves when both sides have posted it, or, being short (eager_bytes), when it is sent. A port carries one byte stream
+// in and one out (one in all when not full duplex); messages queue for it in order of arrival: fair sharing of a port
+// among streams is not modelled, nor is congestion inside the network, nor ranks that run at different speeds. A
+// message that waits for its receiver's port does so in the switch, and does not hold up the sender's port.
 class event_model {
  public:
   event_model(const machine& described, node_map nodes, int window)
@@ -146,6 +147,10 @@ class event_model {
     return static_cast<double>(s.last - s.first) * j.element_bytes;
   }
 
+  bool eager(const job& j, std::uint32_t r, std::uint32_t i) const {
+    return !in_memory(r, j.steps->parts()[r].plan.steps[i].peer) && bytes(j, r, i) <= machine_.eager_bytes;
+  }
+
   bool in_memory(std::uint32_t r, int peer) const {
     return nodes_.node_of(static_cast<int>(r)) == nodes_.node_of(peer);
   }
@@ -175,7 +180,7 @@ class event_model {
       double& out = port_of(e.part, memory).out;
       const double start = std::max(now_, out);
       out = start + seconds;
-      push(out, what::sent, e.job, e.part, e.step);
+      push(eager(j, e.part, e.step) ? now_ : out, what::sent, e.job, e.part, e.step);
       push(start + way.latency, what::reached, e.job, e.part, e.step);
     } else {
       port& there = port_of(mate.part, memory);
@@ -219,9 +224,13 @@ class event_model {
   void post(std::uint32_t j, std::uint32_t r, std::uint32_t i, double time) {
     const rehearsal::end mate = jobs_[j].steps->parts()[r].mates[i];
     jobs_[j].actors[r].steps[i].posted = time;
-    const double other = jobs_[j].actors[mate.part].steps[mate.step].posted;
-    if (other < 0) return;
     const bool sends = jobs_[j].steps->parts()[r].plan.steps[i].kind == step_kind::send;
+    double other = jobs_[j].actors[mate.part].steps[mate.step].posted;
+    if (eager(jobs_[j], r, i)) {
+      if (!sends) return;
+      other = time;
+    }
+    if (other < 0) return;
     const event launch{std::max(time, other), 0, what::launched, static_cast<std::uint16_t>(j), sends ? r : mate.part,
                        sends ? i : mate.step};
     // What is due at once need not queue.
