@@ -27,8 +27,6 @@ class output_file {
     if (file_ != nullptr) std::fclose(file_);
   }
 
-  bool is_open() const { return file_ != nullptr; }
-
   void put(std::string_view text) {
     if (file_ == nullptr) return;
     if (std::fwrite(text.data(), 1, text.size(), file_) != text.size()) fail("cannot be written");
