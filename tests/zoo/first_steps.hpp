@@ -31,7 +31,8 @@ bool fills(firecaffe::filler::distribution kind, double first, Chosen chosen) {
     const firecaffe::parameter& p = parameters.list[i].description;
     if (!chosen(p)) continue;
     ++found;
-    if (p.fill.kind != kind || std::fabs(p.fill.first - first) > 1e-12 || p.fill.second != 0) return false;
+    const firecaffe::filler& f = p.settings.fill;
+    if (f.kind != kind || std::fabs(f.first - first) > 1e-12 || f.second != 0) return false;
   }
   return found > 0;
 }

@@ -8,7 +8,7 @@ using std::ratio;  // fractions in types: dropout<ratio<1, 2>>, gaussian<ratio<1
 
 // How a parameter starts. fan_in is the number of inputs of one output: I * K of a weight (O, I, K), as in Caffe.
 struct filler {
-  enum distribution { constant, uniform, gaussian, xavier, msra } kind = constant;
+  enum distribution { constant, uniform, gaussian, xavier, msra, bilinear } kind = constant;
   double first = 0, second = 0;  // constant: value; uniform: low, high; gaussian: standard deviation, mean
 };
 
@@ -41,6 +41,13 @@ struct xavier {
 // Normal with standard deviation sqrt(2 / fan_in): He et al. (2015).
 struct msra {
   static constexpr filler value{filler::msra, 0, 0};
+};
+
+// Bilinear interpolation by a square kernel K wide, for every pair of channels: with f = ceil(K / 2) and
+// c = (2 f - 1 - f mod 2) / (2 f), element (y, x) is (1 - |x / f - c|) (1 - |y / f - c|). For conv_transpose with one
+// channel a group, as Caffe uses it to enlarge by a factor f: kernel 2 f - f mod 2, stride f, pad ceil((f - 1) / 2).
+struct bilinear {
+  static constexpr filler value{filler::bilinear, 0, 0};
 };
 
 }  // namespace firecaffe

@@ -31,6 +31,7 @@ struct pass {
   std::uint32_t step = 0;          // iteration
   std::uint32_t first_sample = 0;  // position of sample 0 in the global batch
   std::uint32_t part = 0;          // index of the layer in the network: fusing ops does not change it
+  double scale = 1;                // backward: of the loss, 1 over the samples of the global batch
 };
 
 template <class>

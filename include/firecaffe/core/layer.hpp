@@ -35,13 +35,26 @@ enum class fault {
   targets_disagree,
 };
 
+// What a network's author says of one kind of parameter: how it starts, and by what the solver's learning rate and
+// weight decay are multiplied for it (Caffe's lr_mult and decay_mult).
+struct parameter_settings {
+  filler fill;
+  float lr_mult = 1, decay_mult = 1;
+};
+
 // One parameter in canonical order (O, I, K); a bias has I = K = 1.
+//
+// With `follows` > 0 it is no solver's: a running mean. The backward pass leaves this step's value, times the share of
+// the global batch that its samples are, where gradients lie, so that it is summed over ranks and accumulated batches
+// as they are; the update is w <- (1 - follows) w + follows * value. It does not count as learnable.
 struct parameter {
   const char* name = "";
   int outputs = 0, inputs = 1, taps = 1;
-  filler fill;
+  parameter_settings settings;
+  float follows = 0;
 
   constexpr std::int64_t elements() const { return std::int64_t{outputs} * inputs * taps; }
+  constexpr bool learnable() const { return follows == 0; }
 };
 
 template <class T>

@@ -1,6 +1,6 @@
 #pragma once
 
-#include "filler.hpp"
+#include "layer.hpp"
 
 namespace firecaffe {
 
@@ -95,22 +95,64 @@ struct global {
   { s.global = true; }
 };
 
+// Options of a layer's weights and of its bias: how they start, and what the solver's learning rate and weight decay
+// are multiplied by for them (1; with 0 the parameter stays as it is, or does not decay).
 template <class Filler>
 struct weight_filler {
   template <class Settings>
   static constexpr void apply(Settings& s) requires requires {
-    s.weight_fill;
+    s.weight;
   }
-  { s.weight_fill = Filler::value; }
+  { s.weight.fill = Filler::value; }
 };
 
 template <class Filler>
 struct bias_filler {
   template <class Settings>
   static constexpr void apply(Settings& s) requires requires {
-    s.bias_fill;
+    s.bias_settings;
   }
-  { s.bias_fill = Filler::value; }
+  { s.bias_settings.fill = Filler::value; }
+};
+
+template <class Ratio>
+struct weight_lr_mult {
+  static_assert(Ratio::num >= 0, "weight_lr_mult must not be negative");
+  template <class Settings>
+  static constexpr void apply(Settings& s) requires requires {
+    s.weight;
+  }
+  { s.weight.lr_mult = float(value_of<Ratio>); }
+};
+
+template <class Ratio>
+struct weight_decay_mult {
+  static_assert(Ratio::num >= 0, "weight_decay_mult must not be negative");
+  template <class Settings>
+  static constexpr void apply(Settings& s) requires requires {
+    s.weight;
+  }
+  { s.weight.decay_mult = float(value_of<Ratio>); }
+};
+
+template <class Ratio>
+struct bias_lr_mult {
+  static_assert(Ratio::num >= 0, "bias_lr_mult must not be negative");
+  template <class Settings>
+  static constexpr void apply(Settings& s) requires requires {
+    s.bias_settings;
+  }
+  { s.bias_settings.lr_mult = float(value_of<Ratio>); }
+};
+
+template <class Ratio>
+struct bias_decay_mult {
+  static_assert(Ratio::num >= 0, "bias_decay_mult must not be negative");
+  template <class Settings>
+  static constexpr void apply(Settings& s) requires requires {
+    s.bias_settings;
+  }
+  { s.bias_settings.decay_mult = float(value_of<Ratio>); }
 };
 
 template <class Option, class Settings>

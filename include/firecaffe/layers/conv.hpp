@@ -11,14 +11,15 @@ struct conv_settings {
   window slide;
   int groups = 1;
   bool bias = true, dilates = true;
-  filler weight_fill = xavier::value, bias_fill = constant<>::value;
+  parameter_settings weight{xavier::value}, bias_settings{constant<>::value};
 };
 
 // Convolution (N, C, H, W) -> (N, Outputs, H', W'), cross-correlation as everywhere in the field:
 //   y[o, h, w] = bias[o] + sum over i, r, s of weight[o, i, r, s] * x[i, h * stride + r * dilation - pad, ...]
 //   H' = floor((H + 2 pad - dilation (kernel - 1) - 1) / stride) + 1
 // Options: kernel<H, W> (required), stride, pad, dilation, groups<G>, no_bias, weight_filler<F> (xavier),
-// bias_filler<F> (0). With G groups, output channel o sees only the input channels of its group.
+// bias_filler<F> (0), weight_lr_mult<R>, weight_decay_mult<R>, bias_lr_mult<R>, bias_decay_mult<R> (1). With G groups,
+// output channel o sees only the input channels of its group.
 template <int Outputs, class... Options>
 struct conv : layer_defaults {
   static constexpr const char* name = "conv";
@@ -47,8 +48,8 @@ struct conv : layer_defaults {
   static constexpr parameters<parameter> describe(shape in) {
     parameters<parameter> p{};
     p.weight = {"weight", Outputs, in.channels / settings.groups, settings.slide.kernel_h * settings.slide.kernel_w,
-                settings.weight_fill};
-    if constexpr (settings.bias) p.bias = {"bias", Outputs, 1, 1, settings.bias_fill};
+                settings.weight};
+    if constexpr (settings.bias) p.bias = {"bias", Outputs, 1, 1, settings.bias_settings};
     return p;
   }
 

@@ -10,11 +10,12 @@ namespace firecaffe {
 
 struct dense_settings {
   bool bias = true;
-  filler weight_fill = xavier::value, bias_fill = constant<>::value;
+  parameter_settings weight{xavier::value}, bias_settings{constant<>::value};
 };
 
 // Inner product (N, C, H, W) -> (N, Outputs, 1, 1): y = W x + b, over all elements of a sample in (C, H, W) order.
-// Options: no_bias, weight_filler<F> (xavier), bias_filler<F> (0).
+// Options: no_bias, weight_filler<F> (xavier), bias_filler<F> (0), weight_lr_mult<R>, weight_decay_mult<R>,
+// bias_lr_mult<R>, bias_decay_mult<R> (1).
 template <int Outputs, class... Options>
 struct dense : layer_defaults {
   static constexpr const char* name = "dense";
@@ -28,8 +29,8 @@ struct dense : layer_defaults {
 
   static constexpr parameters<parameter> describe(shape in) {
     parameters<parameter> p{};
-    p.weight = {"weight", Outputs, in.channels, in.pixels(), settings.weight_fill};
-    if constexpr (settings.bias) p.bias = {"bias", Outputs, 1, 1, settings.bias_fill};
+    p.weight = {"weight", Outputs, in.channels, in.pixels(), settings.weight};
+    if constexpr (settings.bias) p.bias = {"bias", Outputs, 1, 1, settings.bias_settings};
     return p;
   }
 

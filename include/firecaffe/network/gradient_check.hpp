@@ -48,7 +48,8 @@ class gradient_checker {
     model_.backward(1.0 / options_.batch, now_);
     constexpr auto& parameters = checked_model::the_parameters;
     std::vector<std::vector<T>> gradients;
-    for (int i = 0; i < parameters.count; ++i) gradients.push_back(model_.gradient_values(i));
+    for (int i = 0; i < parameters.count; ++i)
+      gradients.push_back(parameters.list[i].description.learnable() ? model_.gradient_values(i) : std::vector<T>{});
     if constexpr (the_plan.values[0].gradient) gradients.push_back(model_.gradient(0));
     double squares = 0, count = 0;
     for (const auto& g : gradients)
@@ -57,6 +58,7 @@ class gradient_checker {
 
     for (int i = 0; i < parameters.count; ++i) {
       const placed_parameter& p = parameters.list[i];
+      if (!p.description.learnable()) continue;
       std::vector<T> values = model_.parameter_values(i);
       compare("op " + std::to_string(p.op) + " " + p.layer + " " + p.description.name, gradients[std::size_t(i)],
               values, [&] { model_.template set_parameter<T>(i, values); });

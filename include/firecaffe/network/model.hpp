@@ -116,6 +116,7 @@ class model {
   template <class Ready>
   void backward(double scale, pass now, bool add, Ready ready) requires(Options.training) {
     static_assert(trainable<Net>::value);
+    now.scale = scale;
     for_each_op([&](auto i) {
       constexpr int op = op_count - 1 - i;
       backward_op<op>(scale, now, add);

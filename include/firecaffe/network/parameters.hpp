@@ -4,6 +4,7 @@
 #include <type_traits>
 #include <vector>
 
+#include "../core/error.hpp"
 #include "../core/random.hpp"
 #include "plan.hpp"
 
@@ -92,7 +93,8 @@ constexpr std::int64_t op_parameter_count() {
   if constexpr (o.kind == op_kind::transform && o.leaf >= 0) {
     using L = leaf_of<Net, o.leaf>;
     const auto described = L::describe(graph_of<Net>.values[o.input]);
-    for_each_field<typename L::template parameters<parameter>>([&](auto i) { n += field<i>(described).elements(); });
+    for_each_field<typename L::template parameters<parameter>>(
+        [&](auto i) { n += field<i>(described).learnable() ? field<i>(described).elements() : 0; });
   }
   return n;
 }
@@ -126,8 +128,9 @@ constexpr std::int64_t flops = [] {
   return n;
 }();
 
-// The buckets of a network's gradients: at least `bytes` each but for the last to become ready. That one is joined to its
-// neighbour when it is below a sixteenth: a message that is mostly latency costs more than the neighbour's later start.
+// The buckets of a network's gradients: at least `bytes` each but for the last to become ready. That one is joined to
+// its neighbour when it is below a sixteenth: a message that is mostly latency costs more than the neighbour's later
+// start.
 template <class Net, class Device, plan_options Options = plan_options{}>
 std::vector<bucket> buckets_of(std::size_t bytes) {
   const auto& p = parameters_of<Net, Device, Options>;
@@ -158,15 +161,15 @@ inline void fill_parameter(const parameter& p, std::uint64_t seed, int index, do
       const random_block w = random_words(key, std::uint32_t(k));
       return std::sqrt(-2 * std::log(to_unit(w.word[0]))) * std::cos(6.283185307179586 * to_unit(w.word[1]));
     };
-    switch (p.fill.kind) {
+    switch (p.settings.fill.kind) {
       case filler::constant:
-        out[i] = p.fill.first;
+        out[i] = p.settings.fill.first;
         break;
       case filler::uniform:
-        out[i] = uniform(p.fill.first, p.fill.second);
+        out[i] = uniform(p.settings.fill.first, p.settings.fill.second);
         break;
       case filler::gaussian:
-        out[i] = p.fill.second + p.fill.first * normal();
+        out[i] = p.settings.fill.second + p.settings.fill.first * normal();
         break;
       case filler::xavier:
         out[i] = uniform(-std::sqrt(3 / fan_in), std::sqrt(3 / fan_in));
@@ -174,6 +177,13 @@ inline void fill_parameter(const parameter& p, std::uint64_t seed, int index, do
       case filler::msra:
         out[i] = std::sqrt(2 / fan_in) * normal();
         break;
+      case filler::bilinear: {
+        const int side = int(std::lround(std::sqrt(double(p.taps)))), tap = int(i % p.taps);
+        if (side * side != p.taps) throw usage_error("the bilinear filler needs a square kernel");
+        const double f = (side + 1) / 2, c = (2 * f - 1 - double((side + 1) / 2 % 2)) / (2 * f);
+        out[i] = (1 - std::fabs(tap % side / f - c)) * (1 - std::fabs(tap / side / f - c));
+        break;
+      }
     }
   }
 }

@@ -61,7 +61,7 @@ struct summary_table {
     if constexpr (o.fused_leaf >= 0) r.flops += leaf_of<Net, o.fused_leaf>::flops(r.output);
     for (int i = 0; i < the_parameters.count; ++i) {
       if (the_parameters.list[i].op != I) continue;
-      r.parameters += the_parameters.list[i].description.elements();
+      if (the_parameters.list[i].description.learnable()) r.parameters += the_parameters.list[i].description.elements();
       r.sent_bytes += round_up(the_parameters.list[i].stored.extent, Device::alignment) * sizeof(T);
     }
     if (o.output >= 0 && the_plan.values[o.output].home == o.output)
