@@ -51,6 +51,11 @@ function(firecaffe_program target source)
   foreach(component IN LISTS components)
     target_link_libraries(${target} PRIVATE firecaffe::${component})
   endforeach()
+  firecaffe_compile_options(${target})
+endfunction()
+
+# How all of our own programs are compiled.
+function(firecaffe_compile_options target)
   set_target_properties(${target} PROPERTIES CXX_EXTENSIONS OFF)
   # CMake 3.25 does not know that nvcc can: its flag is written out.
   target_compile_options(${target} PRIVATE $<$<COMPILE_LANGUAGE:CUDA>:-std=c++20>)
