@@ -127,6 +127,18 @@ struct reference_layer {
   static constexpr no_parameters<weight_layout> storage() { return {}; }
 };
 
+// f(tap, pixel of the input) for the taps of window q that are inside it.
+template <class F>
+void each_tap(const window& s, shape in, shape out, int q, F f) {
+  for (int k = 0; k < s.taps(); ++k) {
+    const int d = q / (out.width * out.height) * s.stride_d + k / (s.kernel_w * s.kernel_h) * s.dilation_d - s.pad_d;
+    const int h = q / out.width % out.height * s.stride_h + k / s.kernel_w % s.kernel_h * s.dilation_h - s.pad_h;
+    const int w = q % out.width * s.stride_w + k % s.kernel_w * s.dilation_w - s.pad_w;
+    if (d >= 0 && d < in.depth && h >= 0 && h < in.height && w >= 0 && w < in.width)
+      f(k, (d * in.height + h) * in.width + w);
+  }
+}
+
 template <bool Slices, int Outputs, class... Options, place In, place Out>
 struct implementation<basic_reference<Slices>, conv<Outputs, Options...>, In, Out> {
   using layer_type = conv<Outputs, Options...>;
@@ -147,14 +159,9 @@ struct implementation<basic_reference<Slices>, conv<Outputs, Options...>, In, Ou
     for (int o = 0; o < out.channels; ++o)
       for (int q = 0; q < out.pixels(); ++q)
         for (int i = 0; i < inputs; ++i)
-          for (int r = 0; r < s.slide.kernel_h; ++r)
-            for (int t = 0; t < s.slide.kernel_w; ++t) {
-              const int h = q / out.width * s.slide.stride_h + r * s.slide.dilation_h - s.slide.pad_h;
-              const int w = q % out.width * s.slide.stride_w + t * s.slide.dilation_w - s.slide.pad_w;
-              if (h >= 0 && h < in.height && w >= 0 && w < in.width)
-                f(o, q, o / (out.channels / s.groups) * inputs + i, h * in.width + w,
-                  ((o * inputs + i) * s.slide.kernel_h + r) * s.slide.kernel_w + t);
-            }
+          each_tap(layer_type::slide(in), in, out, q, [&](int k, int p) {
+            f(o, q, o / (out.channels / s.groups) * inputs + i, p, (o * inputs + i) * layer_type::slide(in).taps() + k);
+          });
   }
 
   void forward(device&, const_view x, view y, parameters<const double*> p, const pass&) {
@@ -182,18 +189,14 @@ struct implementation<basic_reference<Slices>, conv<Outputs, Options...>, In, Ou
   }
 };
 
-// f(pixel) for the pixels of window q inside the plane, row by row; the result is the window's size in the padded
-// plane.
+// f(pixel) for the pixels of window q inside the input, row by row; the result is the window's size in the padded input.
 template <class F>
 int each_in_window(const window& s, shape in, shape out, int q, F f) {
   int size = 0;
-  for (int r = 0; r < s.kernel_h; ++r)
-    for (int t = 0; t < s.kernel_w; ++t) {
-      const int h = q / out.width * s.stride_h + r - s.pad_h, w = q % out.width * s.stride_w + t - s.pad_w;
-      if (h >= in.height + s.pad_h || w >= in.width + s.pad_w) continue;
-      ++size;
-      if (h >= 0 && h < in.height && w >= 0 && w < in.width) f(h * in.width + w);
-    }
+  each_tap({s.kernel_h, s.kernel_w, s.stride_h, s.stride_w, 0, 0, 1, 1, s.kernel_d, s.stride_d},
+           {1, in.height + 2 * s.pad_h, in.width + 2 * s.pad_w, in.depth + 2 * s.pad_d}, out, q,
+           [&](int, int) { ++size; });
+  each_tap(s, in, out, q, [&](int, int p) { f(p); });
   return size;
 }
 

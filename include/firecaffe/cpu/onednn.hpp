@@ -15,15 +15,18 @@ struct onednn_geometry {
   layout in_layout, out_layout;
   window slide;
   bool bias = false, relu = false;
+
+  // oneDNN has kernels for planes and others for volumes.
+  constexpr bool volumes() const { return in.depth > 1 || out.depth > 1 || slide.kernel_d > 1; }
 };
 
 // How oneDNN's kernels want the weights: both channels in blocks, an image's few inputs unblocked, plain where it has
 // no blocked kernel.
 constexpr weight_layout onednn_weight_layout(const onednn_geometry& g) {
-  const int inputs = g.in.channels / g.groups, taps = g.slide.kernel_h * g.slide.kernel_w, outputs = g.out.channels;
+  const int inputs = g.in.channels / g.groups, taps = g.slide.taps(), outputs = g.out.channels;
   const std::ptrdiff_t b = g.block, out_blocks = (outputs + b - 1) / b, in_blocks = (inputs + b - 1) / b;
   if (g.out_layout.block == 1) return canonical_layout(outputs, inputs, taps);
-  if (g.groups > 1 && inputs == 1 && outputs == g.groups && outputs % b == 0)
+  if (!g.volumes() && g.groups > 1 && inputs == 1 && outputs == g.groups && outputs % b == 0)
     return {outputs, 1, taps, int(b), 1, taps * b, 1, 0, 0, b, std::size_t(out_blocks * taps * b)};
   if (g.groups > 1 && (inputs % b != 0 || outputs / g.groups % b != 0)) return canonical_layout(outputs, inputs, taps);
   if (g.in_layout.block == 1)
@@ -162,30 +165,47 @@ class onednn_convolution {
   static std::int64_t sample_elements(shape s, const layout& l) { return blocked_layout(s, l.block).sample; }
   bool slice(shape s, const layout& l) const { return l.sample != sample_elements(s, l); }
 
+  // `before` and then (D, H, W), or (H, W) where planes will do.
+  dims with_pixels(dims before, std::int64_t d, std::int64_t h, std::int64_t w) const {
+    if (g_.volumes()) before.of[before.count++] = d;
+    before.of[before.count++] = h, before.of[before.count++] = w;
+    return before;
+  }
+
   descriptor data(int samples, shape s, layout l, bool strided) const {
-    const dims extents{samples, s.channels, s.height, s.width};
-    if (l.block == 1) return {extents, dims{strided ? l.sample : sample_elements(s, l), s.pixels(), s.width, 1}};
-    const dnnl_format_tag_t blocked = l.block == 16 ? dnnl_nChw16c : dnnl_nChw8c;
+    const dims extents = with_pixels({samples, s.channels}, s.depth, s.height, s.width);
+    if (l.block == 1)
+      return {extents, with_pixels({strided ? l.sample : sample_elements(s, l), s.pixels()},
+                                   std::int64_t{s.height} * s.width, s.width, 1)};
+    const bool wide = l.block == 16;
+    const dnnl_format_tag_t blocked =
+        g_.volumes() ? (wide ? dnnl_nCdhw16c : dnnl_nCdhw8c) : wide ? dnnl_nChw16c : dnnl_nChw8c;
     if (!strided || !slice(s, l)) return {extents, blocked};
-    return descriptor({samples, l.sample / s.pixels(), s.height, s.width}, blocked).corner(extents);
+    return descriptor(with_pixels({samples, l.sample / s.pixels()}, s.depth, s.height, s.width), blocked)
+        .corner(extents);
   }
 
   dims weight_extents() const {
     const int inputs = g_.in.channels / g_.groups, outputs = g_.out.channels / g_.groups;
-    if (g_.groups == 1) return {outputs, inputs, g_.slide.kernel_h, g_.slide.kernel_w};
-    return {g_.groups, outputs, inputs, g_.slide.kernel_h, g_.slide.kernel_w};
+    const dims channels = g_.groups == 1 ? dims{outputs, inputs} : dims{g_.groups, outputs, inputs};
+    return with_pixels(channels, g_.slide.kernel_d, g_.slide.kernel_h, g_.slide.kernel_w);
   }
 
   dnnl_format_tag_t weight_tag() const {
-    const bool wide = g_.block == 16, one_output = g_.out.channels == g_.groups;
+    const bool wide = g_.block == 16, one_output = g_.out.channels == g_.groups, deep = g_.volumes();
     const weight_layout l = onednn_weight_layout(g_);
     if (g_.groups == 1) {
-      if (l.output_block == 1) return dnnl_oihw;
-      if (l.input_block == 1) return wide ? dnnl_Ohwi16o : dnnl_Ohwi8o;
+      if (l.output_block == 1) return deep ? dnnl_oidhw : dnnl_oihw;
+      if (l.input_block == 1) {
+        if (deep) return wide ? dnnl_Odhwi16o : dnnl_Odhwi8o;
+        return wide ? dnnl_Ohwi16o : dnnl_Ohwi8o;
+      }
+      if (deep) return wide ? dnnl_OIdhw16i16o : dnnl_OIdhw8i8o;
       return wide ? dnnl_OIhw16i16o : dnnl_OIhw8i8o;
     }
-    if (l.output_block == 1) return dnnl_goihw;
+    if (l.output_block == 1) return deep ? dnnl_goidhw : dnnl_goihw;
     if (one_output) return wide ? dnnl_Goihw16g : dnnl_Goihw8g;
+    if (deep) return wide ? dnnl_gOIdhw16i16o : dnnl_gOIdhw8i8o;
     return wide ? dnnl_gOIhw16i16o : dnnl_gOIhw8i8o;
   }
 
@@ -203,13 +223,14 @@ class onednn_convolution {
                      whole_y = data(samples, g_.out, g_.out_layout, false), w(weight_extents(), weight_tag()),
                      any_w(weight_extents(), dnnl_format_tag_any),
                      bias = g_.bias ? descriptor({g_.out.channels}, dnnl_a) : descriptor();
+    const window& s = g_.slide;
     onednn::convolution c{x.get(),
                           w.get(),
                           bias.get(),
                           y.get(),
-                          {g_.slide.stride_h, g_.slide.stride_w},
-                          {g_.slide.dilation_h - 1, g_.slide.dilation_w - 1},
-                          {g_.slide.pad_h, g_.slide.pad_w}};
+                          with_pixels({}, s.stride_d, s.stride_h, s.stride_w),
+                          with_pixels({}, s.dilation_d - 1, s.dilation_h - 1, s.dilation_w - 1),
+                          with_pixels({}, s.pad_d, s.pad_h, s.pad_w)};
     const onednn::attributes ending = onednn::ending_in(g_.relu);
     dnnl_engine_t engine = engine_.get();
     const auto forward = onednn::forward(engine, c, ending.get());

@@ -131,8 +131,9 @@ std::string summary(int batch = 1) {
   };
   auto text_of = [](const shape& s) {
     std::string out = std::to_string(s.channels);
-    if (s.pixels() != 1 || s.depth != 1) out += " x " + std::to_string(s.height) + " x " + std::to_string(s.width);
-    return s.depth == 1 ? out : out + " x " + std::to_string(s.depth);
+    if (s.depth != 1) out += " x " + std::to_string(s.depth);
+    if (s.pixels() != 1) out += " x " + std::to_string(s.height) + " x " + std::to_string(s.width);
+    return out;
   };
   char head[256];
   std::snprintf(head, sizeof head, "%4s  %-20s %-16s %12s %12s %12s %12s\n", "op", "layer", "output", "parameters",
