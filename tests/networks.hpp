@@ -34,6 +34,13 @@ struct narrow_convolutions
               conv<20, kernel<2>>, leaky_relu<>,                   // 20 x 3 x 2
               conv<18, kernel<2, 1>, no_bias>, relu, dense<7>, elu<>, dense<4, no_bias>, softmax_loss> {};
 
+// 3 x 3 convolutions wide enough for Winograd's algorithm: planes that its tiles do not divide, channels that do not
+// fill blocks, slices written and read, gradients added to.
+struct wide_convolutions : network<input<32, 10, 11>, conv<35, kernel<3>, pad<1>, no_bias>,
+                                   concat<chain<conv<32, kernel<3>, pad<1>>, relu>, conv<16, kernel<1>>>,
+                                   tap<half<2>, conv<32, kernel<3>, pad<1>>, avg_pool<global>, dense<3>, softmax_loss>,
+                                   conv<33, kernel<3>, pad<1>>, sigmoid, avg_pool<global>, dense<3>, softmax_loss> {};
+
 // Each head pools the same value: its gradient is added to eight times.
 template <class... Pool>
 struct pooling : network<input<10, 9, 8>, conv<10, kernel<1>>, tap<half<2>, Pool, dense<3>, softmax_loss>..., dense<4>,

@@ -48,4 +48,23 @@ TEST_CASE("the cpu agrees with the reference") {
     fc::check_agreement<networks::convolutions>("convolutions", fc::basic_cpu<8>{threads}, 21);
     fc::check_agreement<networks::narrow_convolutions>("narrow convolutions", fc::basic_cpu<8>{threads}, 22);
   }
+  fc::check_agreement<networks::wide_convolutions>("wide convolutions", fc::basic_cpu<16>{2}, 23);
+}
+
+TEST_CASE("Winograd's algorithm is for wide 3 x 3 convolutions in blocks of 16") {
+  const fc::layout blocked = fc::blocked_layout({64, 28, 28}, 16);
+  const fc::onednn_geometry wide{
+      16, 1, {64, 28, 28}, {64, 28, 28}, blocked, blocked, {.kernel_h = 3, .kernel_w = 3, .pad_h = 1, .pad_w = 1}};
+  CHECK(fc::suits_winograd(wide));
+  auto other = [&](auto change) {
+    fc::onednn_geometry g = wide;
+    change(g);
+    return fc::suits_winograd(g);
+  };
+  CHECK_FALSE(other([](auto& g) { g.block = 8; }));
+  CHECK_FALSE(other([](auto& g) { g.groups = 2; }));
+  CHECK_FALSE(other([](auto& g) { g.slide.stride_w = 2; }));
+  CHECK_FALSE(other([](auto& g) { g.slide.dilation_h = 2; }));
+  CHECK_FALSE(other([](auto& g) { g.slide.kernel_h = 5; }));
+  CHECK_FALSE(other([](auto& g) { g.in.depth = 2; }));
 }

@@ -84,7 +84,7 @@ struct cpu_conv {
                const pass&) {
     const float* bias = nullptr;
     if constexpr (has_bias) bias = p.bias;
-    vendor_.forward(device.threads(), x.samples, x.data, y.data, p.weight, bias);
+    vendor_.forward(device.threads(), device.scratch(), x.samples, x.data, y.data, p.weight, bias);
   }
 
   void backward(basic_cpu<Block>& device, tensor_view<const float> x, tensor_view<const float> y, tensor_view<float> dy,
@@ -94,8 +94,10 @@ struct cpu_conv {
     if constexpr (has_bias) bias = gradients.bias;
     conv_bias_backward<Block, Activation, Out>(device.threads(), y, dy, bias, adds.parameters);
     if (x.samples == 0 && !adds.parameters) std::memset(gradients.weight, 0, storage().weight.extent * sizeof(float));
-    vendor_.backward_weight(device.threads(), x.samples, x.data, dy.data, gradients.weight, adds.parameters);
-    if (dx) vendor_.backward_input(device.threads(), x.samples, dx.data, dy.data, p.weight, adds.input);
+    vendor_.backward_weight(device.threads(), device.scratch(), x.samples, x.data, dy.data, gradients.weight,
+                            adds.parameters);
+    if (dx)
+      vendor_.backward_input(device.threads(), device.scratch(), x.samples, dx.data, dy.data, p.weight, adds.input);
   }
 
  private:
@@ -124,7 +126,7 @@ struct cpu_narrow_conv {
 
   void forward(basic_cpu<Block>& device, tensor_view<const float> x, tensor_view<float> y, parameters<const float*> p,
                const pass&) {
-    static constexpr float zeros[kernels::padded_outputs] = {};
+    alignas(64) static constexpr float zeros[kernels::padded_outputs] = {};
     const float* bias = zeros;
     if constexpr (has_bias) bias = p.bias;
 #pragma omp parallel for num_threads(device.threads()) if (device.threads() > 1)

@@ -42,6 +42,7 @@ class basic_cpu {
     one_blas_thread();
   }
   int threads() const { return threads_; }
+  scratch_memory& scratch() { return scratch_; }
 
   // For one of `node_size` ranks of a node: `threads`, or the rank's share of the cores, or fewer where its launcher
   // bound it to fewer.
@@ -233,6 +234,7 @@ class basic_cpu {
   }
 
   int threads_;
+  scratch_memory scratch_;
 };
 
 using cpu = basic_cpu<native_block>;
