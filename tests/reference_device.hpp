@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "firecaffe/layers/conv.hpp"
+#include "firecaffe/layers/conv_transpose.hpp"
 #include "firecaffe/layers/losses.hpp"
 #include "firecaffe/layers/lrn.hpp"
 #include "firecaffe/layers/pointwise.hpp"
@@ -189,7 +190,58 @@ struct implementation<basic_reference<Slices>, conv<Outputs, Options...>, In, Ou
   }
 };
 
-// f(pixel) for the pixels of window q inside the input, row by row; the result is the window's size in the padded input.
+template <bool Slices, int Outputs, class... Options, place In, place Out>
+struct implementation<basic_reference<Slices>, conv_transpose<Outputs, Options...>, In, Out> {
+  using layer_type = conv_transpose<Outputs, Options...>;
+  using device = basic_reference<Slices>;
+  using view = tensor_view<double>;
+  using const_view = tensor_view<const double>;
+  template <class U>
+  using parameters = typename layer_type::template parameters<U>;
+  static constexpr conv_settings s = layer_type::settings;
+  static constexpr parameters<weight_layout> storage() { return canonical_storage<layer_type>(In.extents); }
+  implementation(device&, int) {}
+
+  // f(o, q, c, p, weight) for every product: y[o, q] += w[weight] * x[c, p], where q is in the window that p would have.
+  template <class F>
+  static void each_product(F f) {
+    const int outputs = Outputs / s.groups, inputs = In.extents.channels / s.groups;
+    const window w = layer_type::slide(In.extents);
+    for (int c = 0; c < In.extents.channels; ++c)
+      for (int p = 0; p < In.extents.pixels(); ++p)
+        for (int o = 0; o < outputs; ++o)
+          each_tap(w, Out.extents, In.extents, p, [&](int k, int q) {
+            f(c / inputs * outputs + o, q, c, p, (c * outputs + o) * w.taps() + k);
+          });
+  }
+
+  void forward(device&, const_view x, view y, parameters<const double*> p, const pass&) {
+    device::each(y, [&](int n, int o, int q) {
+      y(n, o, q) = 0;
+      if constexpr (s.bias) y(n, o, q) = p.bias[o];
+    });
+    for (int n = 0; n < x.samples; ++n)
+      each_product([&](int o, int q, int c, int at, int w) { y(n, o, q) += p.weight[w] * x(n, c, at); });
+  }
+
+  void backward(device&, const_view x, const_view, view dy, view dx, parameters<const double*> p, parameters<double*> g,
+                accumulation adds, const pass&) {
+    for (std::size_t i = 0; !adds.parameters && i < storage().weight.extent; ++i) g.weight[i] = 0;
+    if constexpr (s.bias) {
+      for (int o = 0; !adds.parameters && o < Outputs; ++o) g.bias[o] = 0;
+      device::each(dy, [&](int n, int o, int q) { g.bias[o] += dy(n, o, q); });
+    }
+    if (dx && !adds.input) device::each(dx, [&](int n, int c, int at) { dx(n, c, at) = 0; });
+    for (int n = 0; n < x.samples; ++n)
+      each_product([&](int o, int q, int c, int at, int w) {
+        g.weight[w] += dy(n, o, q) * x(n, c, at);
+        if (dx) dx(n, c, at) += dy(n, o, q) * p.weight[w];
+      });
+  }
+};
+
+// f(pixel) for the pixels of window q inside the input, row by row; the result is the window's size in the padded
+// input.
 template <class F>
 int each_in_window(const window& s, shape in, shape out, int q, F f) {
   int size = 0;

@@ -13,6 +13,7 @@
 #include "data/view.hpp"
 #include "layers/activations.hpp"
 #include "layers/conv.hpp"
+#include "layers/conv_transpose.hpp"
 #include "layers/dense.hpp"
 #include "layers/dropout.hpp"
 #include "layers/losses.hpp"

@@ -2,10 +2,12 @@
 
 #include "agreement.hpp"
 #include "firecaffe/cpu/conv.hpp"
+#include "firecaffe/cpu/conv_transpose.hpp"
 #include "firecaffe/cpu/pool.hpp"
 #include "firecaffe/cpu/softmax.hpp"
 #include "networks.hpp"
 #include "oracle.hpp"
+#include "volumes.hpp"
 
 namespace fc = firecaffe;
 
@@ -16,6 +18,30 @@ TEST_CASE("output extents") {
   CHECK(fc::conv<4, fc::kernel<3, 5>, fc::dilation<2, 1>>::output({2, 7, 9}) == fc::shape{4, 3, 5});
   CHECK(plain::check({2, 2, 9}) == fc::fault::window_exceeds_input);
   CHECK(plain::flops({2, 7, 9}) == 4 * 35 * (2 * 18 + 1));
+}
+
+TEST_CASE("what one, two and three extents mean") {
+  const fc::shape plane{2, 7, 9}, volume{2, 7, 9, 6};
+  using one = fc::conv<4, fc::kernel<3>, fc::stride<2>, fc::pad<1>, fc::dilation<2>>;
+  CHECK(one::slide(plane) == fc::window{3, 3, 2, 2, 1, 1, 2, 2});
+  CHECK(one::slide(volume) == fc::window{3, 3, 2, 2, 1, 1, 2, 2, 3, 2, 1, 2});
+  using two = fc::conv<4, fc::kernel<3, 2>, fc::stride<2, 1>, fc::pad<1, 0>, fc::dilation<2, 3>>;
+  CHECK(two::slide(plane) == fc::window{3, 2, 2, 1, 1, 0, 2, 3});
+  CHECK(two::slide(volume) == two::slide(plane));
+  using three = fc::conv<4, fc::kernel<5, 3, 2>, fc::stride<3, 2, 1>, fc::pad<2, 1, 0>, fc::dilation<1, 2, 3>>;
+  CHECK(three::slide(plane) == fc::window{3, 2, 2, 1, 1, 0, 2, 3, 5, 3, 2, 1});
+  CHECK(three::slide(volume) == three::slide(plane));
+  CHECK(three::output(plane) == fc::shape{4, 3, 6, 1});
+  CHECK(three::output(volume) == fc::shape{4, 3, 6, 2});
+  CHECK(one::output(volume) == fc::shape{4, 3, 4, 2});
+  CHECK(one::check({2, 7, 9, 2}) == fc::fault::window_exceeds_input);
+  CHECK(three::check({2, 7, 9, 0}) == fc::fault::window_exceeds_input);
+  CHECK(one::describe(volume).weight.taps == 27);
+  CHECK(three::describe(plane).weight.taps == 30);
+  CHECK(one::flops(volume) == 4 * 24 * (2 * 54 + 1));
+  CHECK(fc::input<2, 6, 7, 9>::extents == volume);
+  CHECK(fc::input<2, 7, 9>::extents == plane);
+  CHECK(fc::input<2>::extents == fc::shape{2});
 }
 
 TEST_CASE("a convolution by hand") {
@@ -39,6 +65,9 @@ TEST_CASE("a convolution by hand") {
 TEST_CASE("gradients are those of the forward pass") {
   fc::check_gradients<networks::convolutions>("convolutions");
   fc::check_gradients<networks::narrow_convolutions>("narrow convolutions");
+  fc::check_gradients<networks::volume_convolutions>("volumes", 8);
+  fc::check_gradients<networks::plane_and_volume>("plane and volume");
+  fc::check_gradients<networks::signals>("signals");
   using grouped = fc::conv<4, fc::kernel<3, 2>, fc::stride<2, 1>, fc::pad<1>, fc::groups<2>, fc::dilation<1, 2>>;
   fc::check_report("one layer", fc::gradient_check<grouped, fc::input<4, 6, 5>, fc::reference>());
 }
@@ -47,6 +76,13 @@ TEST_CASE("the cpu agrees with the reference") {
   for (int threads : {1, 2}) {
     fc::check_agreement<networks::convolutions>("convolutions", fc::basic_cpu<8>{threads}, 21);
     fc::check_agreement<networks::narrow_convolutions>("narrow convolutions", fc::basic_cpu<8>{threads}, 22);
+  }}
+
+TEST_CASE_TEMPLATE("the cpu agrees over volumes and signals", Device, fc::basic_cpu<8>, fc::basic_cpu<16>) {
+  for (int threads : {1, 2}) {
+    fc::check_agreement<networks::volume_convolutions>("volumes", Device{threads}, 23);
+    fc::check_agreement<networks::plane_and_volume>("plane and volume", Device{threads}, 24);
+    fc::check_agreement<networks::signals>("signals", Device{threads}, 25);
   }
   fc::check_agreement<networks::wide_convolutions>("wide convolutions", fc::basic_cpu<16>{2}, 23);
 }

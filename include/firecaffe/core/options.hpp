@@ -18,9 +18,7 @@ struct window {
 
   constexpr window over(shape in) const {
     const bool volume = in.depth > 1;
-    auto settled = [&](int depth, int height, int flat) {
-      return depth != as_height ? depth : volume ? height : flat;
-    };
+    auto settled = [&](int depth, int height, int flat) { return depth != as_height ? depth : volume ? height : flat; };
     window w = *this;
     w.kernel_d = settled(kernel_d, kernel_h, 1), w.stride_d = settled(stride_d, stride_h, 1);
     w.pad_d = settled(pad_d, pad_h, 0), w.dilation_d = settled(dilation_d, dilation_h, 1);

@@ -196,4 +196,20 @@ inline attributes ending_in(bool relu) {
   return made;
 }
 
+// A reorder that adds, or nothing.
+inline attributes adding(bool add) {
+  attributes made;
+  if (!add) return made;
+  check(dnnl_primitive_attr_create(made.fill()), "dnnl_primitive_attr_create");
+  owner<dnnl_post_ops_t, dnnl_post_ops_destroy> after;
+  check(dnnl_post_ops_create(after.fill()), "dnnl_post_ops_create");
+#if DNNL_VERSION_MAJOR >= 3
+  check(dnnl_post_ops_append_sum(after.get(), 1.0f, 0, dnnl_data_type_undef), "dnnl_post_ops_append_sum");
+#else
+  check(dnnl_post_ops_append_sum(after.get(), 1.0f), "dnnl_post_ops_append_sum");
+#endif
+  check(dnnl_primitive_attr_set_post_ops(made.get(), after.get()), "dnnl_primitive_attr_set_post_ops");
+  return made;
+}
+
 }  // namespace firecaffe::onednn

@@ -16,10 +16,10 @@ struct cpu_pool {
   static constexpr int blocks = (In.extents.channels + lanes - 1) / lanes;
 
   // Every element is in exactly one window.
-  static constexpr bool tiles =
-      slide.stride_d == slide.kernel_d && slide.stride_h == slide.kernel_h && slide.stride_w == slide.kernel_w &&
-      slide.pad_d == 0 && slide.pad_h == 0 && slide.pad_w == 0 && out.depth * slide.stride_d == in.depth &&
-      out.height * slide.stride_h == in.height && out.width * slide.stride_w == in.width;
+  static constexpr bool tiles = slide.stride_d == slide.kernel_d && slide.stride_h == slide.kernel_h &&
+                                slide.stride_w == slide.kernel_w && slide.pad_d == 0 && slide.pad_h == 0 &&
+                                slide.pad_w == 0 && out.depth * slide.stride_d == in.depth &&
+                                out.height * slide.stride_h == in.height && out.width * slide.stride_w == in.width;
 
   using vec = vector<lanes>;
   static auto& at(const float* p) { return vector_at<lanes>(p); }
@@ -37,7 +37,7 @@ struct cpu_pool {
     return {first > 0 ? first : 0, padded < extent ? padded : extent, padded - first};
   }
 
-  // Of a window: what it covers of the input, by dimension. Where there is no depth, `slabs` is known to the compiler.
+  // Of a window: what it covers of the input, by dimension.
   struct region {
     range slabs, rows, columns;
     float share() const { return 1.0f / float(slabs.size * rows.size * columns.size); }
@@ -63,7 +63,8 @@ struct cpu_pool {
   // Calls f(offset in the block) for every pixel of a region, row-major.
   template <class F>
   static void for_each_pixel(const region& r, F f) {
-    for (int d = r.slabs.first; d < r.slabs.last; ++d)
+    constexpr bool flat = in.depth == 1;  // then every window has slab 0 in it: said so, there is no loop
+    for (int d = flat ? 0 : r.slabs.first; d < (flat ? 1 : r.slabs.last); ++d)
       for (int h = r.rows.first; h < r.rows.last; ++h)
         for (int w = r.columns.first; w < r.columns.last; ++w) f(((d * in.height + h) * in.width + w) * lanes);
   }
@@ -89,8 +90,7 @@ struct implementation<basic_cpu<Block>, max_pool<Options...>, In, Out>
       const float* px = base::sample(x, n);
       float* py = base::sample(y, n);
       base::for_each_window([&](std::ptrdiff_t from, std::ptrdiff_t to, const region& r) {
-        vec best = at(px + from +
-                      ((r.slabs.first * in.height + r.rows.first) * in.width + r.columns.first) * lanes);
+        vec best = at(px + from + ((r.slabs.first * in.height + r.rows.first) * in.width + r.columns.first) * lanes);
         base::for_each_pixel(r, [&](int p) {
           const vec here = at(px + from + p);
           best = here > best ? here : best;
@@ -116,10 +116,11 @@ struct implementation<basic_cpu<Block>, max_pool<Options...>, In, Out>
         const vec best = at(py + to);
         vec left = at(pdy + to);
         base::for_each_pixel(r, [&](int p) {
+          float* share_of = pdx + from + p;
           const auto won = at(px + from + p) == best;
           const vec share = won ? left : vec{};
           left = won ? vec{} : left;
-          at(pdx + from + p) = writes ? share : share + at(pdx + from + p);
+          at(share_of) = writes ? share : share + at(share_of);
         });
       });
     }

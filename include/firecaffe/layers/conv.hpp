@@ -18,9 +18,9 @@ struct conv_settings {
 //   y[o, h, w] = bias[o] + sum over i, r, s of weight[o, i, r, s] * x[i, h * stride + r * dilation - pad, ...]
 //   H' = floor((H + 2 pad - dilation (kernel - 1) - 1) / stride) + 1
 // and the same with one more dimension for volumes (N, C, D, H, W); the taps of a weight are row-major over (D, H, W).
-// Options: kernel<H, W>, kernel<D, H, W> or kernel<K> (required; see core/options.hpp), stride, pad, dilation, groups<G>, no_bias, weight_filler<F> (xavier),
-// bias_filler<F> (0), weight_lr_mult<R>, weight_decay_mult<R>, bias_lr_mult<R>, bias_decay_mult<R> (1). With G groups,
-// output channel o sees only the input channels of its group.
+// Options: kernel<H, W>, kernel<D, H, W> or kernel<K> (required; see core/options.hpp), stride, pad, dilation,
+// groups<G>, no_bias, weight_filler<F> (xavier), bias_filler<F> (0), weight_lr_mult<R>, weight_decay_mult<R>,
+// bias_lr_mult<R>, bias_decay_mult<R> (1). With G groups, output channel o sees only the input channels of its group.
 template <int Outputs, class... Options>
 struct conv : layer_defaults {
   static constexpr const char* name = "conv";

@@ -11,7 +11,8 @@ struct pool_settings {
 };
 
 // What both kinds of pooling share: (N, C, H, W) -> (N, C, H', W'), (N, C, D, H, W) -> (N, C, D', H', W').
-// Options: kernel<H, W>, kernel<D, H, W>, kernel<K> (see core/options.hpp) or global, stride (1), pad (0), ceil_mode. Without ceil_mode
+// Options: kernel<H, W>, kernel<D, H, W>, kernel<K> (see core/options.hpp) or global, stride (1), pad (0), ceil_mode.
+// Without ceil_mode
 //   H' = floor((H + 2 pad - kernel) / stride) + 1;  with it, Caffe's ceil, and no window may start in the lower
 //   padding.
 template <class... Options>
