@@ -200,10 +200,13 @@ class trainer {
   int loss_bucket() const { return int(buckets_.size()); }
 
   static T* gradient_memory(Communicator& communicator) {
-    if constexpr (Device::host_memory_is_device_memory && requires { communicator.template allocate<T>(1); })
-      return communicator.template allocate<T>(memory::gradient_elements);
-    else
+    if constexpr (Device::host_memory_is_device_memory && requires { communicator.template allocate<T>(1); }) {
+      T* const memory_of_all = communicator.template allocate<T>(memory::gradient_elements);
+      std::fill_n(memory_of_all, memory::gradient_elements, T(0));  // what pads parameters counts in norms
+      return memory_of_all;
+    } else {
       return nullptr;
+    }
   }
 
   void accumulate(const batch_view& b, int global_samples, std::size_t index, bool last) {

@@ -62,7 +62,8 @@ struct clip_rule {
   FIRECAFFE_HD void operator()(std::size_t) const {
     double sum = 0;
     for (std::size_t i = 0; i < count; ++i) sum += squares[i];
-    const double norm = std::sqrt(sum);
+    using std::sqrt;
+    const double norm = sqrt(sum);
     *scale = norm > clip ? clip / norm : 1.0;
   }
 };
