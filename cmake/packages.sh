@@ -65,6 +65,7 @@ need_for_library() {
   have_mpi || missing+=(openmpi-bin libopenmpi-dev)
 }
 need_for_tests() { need doctest-dev have_header doctest/doctest.h; }
+need_for_examples() { need libcli11-dev have_header CLI/CLI.hpp; }
 need_for_data() { need dataset-fashion-mnist have_data; }
 
 as_root() { if [ "$(id -u)" = 0 ]; then env "$@"; else sudo env "$@"; fi; }
@@ -83,9 +84,9 @@ install_missing() {
   if ! have_tool apt-get; then
     say "missing, by the names of Debian's packages: ${missing[*]}" >&2
     if have_tool dnf; then
-      die "install them and run this again; on Fedora: dnf install gcc-c++ cmake make boost-devel zlib-devel onednn-devel openblas-devel openmpi-devel doctest-devel (then: module load mpi)"
+      die "install them and run this again; on Fedora: dnf install gcc-c++ cmake make boost-devel zlib-devel onednn-devel openblas-devel openmpi-devel doctest-devel cli11-devel (then: module load mpi)"
     elif have_tool zypper; then
-      die "install them and run this again; on openSUSE: zypper install gcc-c++ cmake make boost-devel zlib-devel onednn-devel openblas-devel openmpi4-devel doctest-devel"
+      die "install them and run this again; on openSUSE: zypper install gcc-c++ cmake make boost-devel zlib-devel onednn-devel openblas-devel openmpi4-devel doctest-devel cli11-devel"
     fi
     die "install them by your system's means (modules, Spack) and run this again"
   fi

@@ -23,6 +23,7 @@ fi
 if [ $with_build = 1 ]; then
   need_for_library
   need_for_tests
+  need_for_examples
   need_for_data
   install_missing
   (cd "$source_dir" && configure "${options[@]}")

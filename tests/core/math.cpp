@@ -19,3 +19,15 @@ TEST_CASE("exponential is that of the C library to 3e-7, finite, and keeps NaN")
   CHECK(exponential(-1e9f) >= 0.0f);
   CHECK(std::isnan(exponential(std::numeric_limits<float>::quiet_NaN())));
 }
+
+TEST_CASE("the square root of an array's elements agrees with the library's") {
+  double worst = 0;
+  for (int e = -125; e < 127; ++e)
+    for (int i = 0; i < 100; ++i) {
+      const float x = std::ldexp(1 + float(i) / 100, e);
+      worst = std::fmax(worst, std::fabs(double(square_root(x)) / std::sqrt(double(x)) - 1));
+    }
+  CHECK(worst < 3e-7);
+  CHECK(square_root(0.0f) == 0);
+  CHECK(square_root(2.0) == std::sqrt(2.0));
+}

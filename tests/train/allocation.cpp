@@ -6,6 +6,7 @@
 #include <new>
 
 #include "firecaffe/cpu.hpp"
+#include "firecaffe/solvers/lamb.hpp"
 #include "firecaffe/zoo/lenet.hpp"
 
 namespace {
@@ -24,13 +25,19 @@ using namespace firecaffe;
 
 // LeNet runs on kernels of our own and the BLAS; oneDNN, MPI and the local transport's mailboxes allocate for
 // themselves.
-TEST_CASE("a step allocates nothing") {
+template <class Solver>
+void check_steps_allocate_nothing(float clip) {
   const std::vector<float> x(8 * 784, 0.5f);
   const std::vector<std::int32_t> labels(8, 1);
-  trainer<zoo::lenet, sgd, alone, cpu> t{alone{}, {.batch = 8, .threads = 2}};
+  trainer<zoo::lenet, Solver, alone, cpu> t{alone{}, {.batch = 8, .clip = clip, .threads = 2}};
   const batch_view batch{x.data(), labels.data(), nullptr, 8, 0};
   t.step(batch, 8);
   const long before = allocations;
   for (int i = 0; i < 5; ++i) t.step(batch, 8);
   CHECK(allocations == before);
+}
+
+TEST_CASE("a step allocates nothing") {
+  check_steps_allocate_nothing<sgd>(0);
+  check_steps_allocate_nothing<lamb>(1);
 }

@@ -254,7 +254,7 @@ TEST_CASE("how messages travel, and when updates are made, changes nothing") {
 }
 
 TEST_CASE("ranks built differently are told so, both named") {
-  for (int different = 0; different < 4; ++different) {
+  for (int different = 0; different < 7; ++different) {
     int thrown = 0;
     std::mutex mutex;
     local::run(2, [&](local::transport wire) {
@@ -264,6 +264,9 @@ TEST_CASE("ranks built differently are told so, both named") {
         if (different == 1) o.solver.momentum = 0.5f;
         if (different == 2) o.seed = 8;
         if (different == 3) o.bucket_bytes = 4096;
+        if (different == 4) o.clip = 1;
+        if (different == 5) o.solver.weight_decay += 1e-8f;
+        if (different == 6) o.learning_rate = lr::fixed{0.06f};
       }
       try {
         trainer<small_net, sgd, local_tree, cpu> t{wire, o};
@@ -286,6 +289,12 @@ TEST_CASE("options that cannot be used are refused") {
   settings o = usual(4);
   o.iter_size = 0;
   CHECK_THROWS_AS((trainer_type{alone{}, o}), usage_error);
+  o = usual(4);
+  o.clip = -1;
+  CHECK_THROWS_AS((trainer_type{alone{}, o}), usage_error);
+  o = usual(4);
+  o.solver.momentum = 1;
+  CHECK_THROWS_WITH_AS((trainer_type{alone{}, o}), "sgd: momentum must be at least 0 and below 1", usage_error);
   trainer_type t{alone{}, usual(4)};
   CHECK_THROWS_AS(t.fit(images(8), {}), usage_error);
   CHECK_THROWS_AS(t.step(std::span<const batch_view>{}, 4), usage_error);

@@ -85,8 +85,9 @@ std::vector<std::vector<double>> first_steps(float rate, double amplitude) {
       CHECK(std::isfinite(squares));
       CHECK(squares > 0);
     }
-    const auto rule =
-        sgd{.momentum = 0.9f, .weight_decay = 5e-4f}.update(m.parameters(), m.gradients(), state, double(rate));
+    const double one = 1;
+    const auto rule = sgd{.momentum = 0.9f, .weight_decay = 5e-4f}.update(update_of<float>{
+        .weights = m.parameters(), .gradients = m.gradients(), .state = state, .rate = rate, .gradient_scale = &one});
     for (std::size_t i = 0; i < elements; ++i) rule(i);
   }
   return losses;

@@ -30,4 +30,20 @@ FIRECAFFE_HD inline double exponential(double x) {
   return exp(x);
 }
 
+// The square root for loops over arrays, for finite x >= 0. The C library's sets errno, which keeps compilers from
+// vector code; this one is 1 / sqrt(x) by its exponent bits and three of Newton's steps, times x. Relative error below
+// 3e-7 for normal numbers; the root of 0 is 0.
+FIRECAFFE_HD inline float square_root(float x) {
+  float r = __builtin_bit_cast(float, 0x5f3759df - (__builtin_bit_cast(std::int32_t, x) >> 1));
+  r = r * (1.5f - (0.5f * x * r) * r);
+  r = r * (1.5f - (0.5f * x * r) * r);
+  r = r * (1.5f - (0.5f * x * r) * r);
+  return x * r;
+}
+
+FIRECAFFE_HD inline double square_root(double x) {
+  using std::sqrt;
+  return sqrt(x);
+}
+
 }  // namespace firecaffe

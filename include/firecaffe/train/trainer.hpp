@@ -1,7 +1,6 @@
 #pragma once
 
 #include <algorithm>
-#include <array>
 #include <cmath>
 #include <memory>
 #include <span>
@@ -15,6 +14,7 @@
 #include "../solvers/contract.hpp"
 #include "fingerprint.hpp"
 #include "progress.hpp"
+#include "updater.hpp"
 
 namespace firecaffe {
 
@@ -24,6 +24,9 @@ struct trainer_options {
   int iter_size = 1;  // batches whose gradients are added up before an update, as in Caffe
   Solver solver{};
   lr::policy learning_rate = [](std::int64_t) { return 0.01; };  // of the iteration: see lr/policies.hpp
+  // Gradients of a larger norm, over all parameters together, are scaled down to it (Caffe's clip_gradients); 0: never.
+  // Weight decay comes after. No parameter is updated before all buckets have arrived.
+  float clip = 0;
   std::uint64_t seed = 1;  // of initial parameters, shuffles and dropout
   int threads = 0;         // of this rank; 0: its share of the node's cores
   // Gradients are summed in pieces of about this size, as the backward pass yields them; 0: 1 MiB, or more where that
@@ -74,15 +77,17 @@ class trainer {
         model_(Device::for_rank(communicator_->node_rank(), communicator_->node_size(), options_.threads),
                (options_.batch + communicator_->size() - 1) / communicator_->size(), options_.seed,
                gradient_memory(*communicator_)),
-        buckets_(buckets_of<Net, Device>(bucket_bytes(options_))) {
-    for (auto& array : state_) array = model_.device().template allocate<T>(memory::parameter_elements);
+        buckets_(buckets_of<Net, Device>(bucket_bytes(options_))),
+        updater_(model_.device(), model_type::the_parameters.list, model_type::the_parameters.count,
+                 memory::parameter_elements, buckets_, options_.clip) {
     if (!Device::host_memory_is_device_memory) staged_.resize(memory::gradient_elements);
     for (std::size_t b = 0; b < buckets_.size(); ++b)
       communicator_->template prepare<T>(int(b), buckets_[b].last - buckets_[b].first);
     communicator_->template prepare<double>(loss_bucket(), 1, true);
     const std::string description =
-        fingerprint<Net, Device>(options_.solver, options_.batch, options_.iter_size, options_.seed) + ", buckets of " +
-        std::to_string(bucket_bytes(options_)) + " bytes";
+        fingerprint<Net, Device>(options_.solver, options_.batch, options_.iter_size, options_.seed) +
+        ", learning rate" + number_text(options_.learning_rate(0)) + " at first, clip" + number_text(options_.clip) +
+        ", buckets of " + std::to_string(bucket_bytes(options_)) + " bytes";
     communicator_->agree(hash_of(description), description);
   }
 
@@ -146,6 +151,8 @@ class trainer {
   std::int64_t iteration() const { return iteration_; }  // updates made
   int epoch() const { return epoch_; }                   // epochs completed
   const std::vector<bucket>& buckets() const { return buckets_; }
+  // The solver's array `i` of Solver::state_arrays, in the device's memory: it lies as network().parameters() does.
+  T* solver_state(int i) { return updater_.state(i); }
   // Seconds spent in step() waiting for gradients after the backward pass was done.
   double seconds_waited() const { return waited_; }
   // Where every op, update and wait of this rank is recorded from now on, and every message; nullptr: nowhere. With a
@@ -161,6 +168,8 @@ class trainer {
     if (o.iter_size < 1)
       throw usage_error("trainer: iter_size must be at least 1, it is " + std::to_string(o.iter_size));
     if (o.threads < 0) throw usage_error("trainer: threads must not be negative");
+    if (!(o.clip >= 0)) throw usage_error("trainer: clip must not be negative");
+    if (const char* fault = o.solver.fault()) throw usage_error(std::string(Solver::name) + ": " + fault);
     return o;
   }
 
@@ -191,10 +200,13 @@ class trainer {
   int loss_bucket() const { return int(buckets_.size()); }
 
   static T* gradient_memory(Communicator& communicator) {
-    if constexpr (Device::host_memory_is_device_memory && requires { communicator.template allocate<T>(1); })
-      return communicator.template allocate<T>(memory::gradient_elements);
-    else
+    if constexpr (Device::host_memory_is_device_memory && requires { communicator.template allocate<T>(1); }) {
+      T* const memory_of_all = communicator.template allocate<T>(memory::gradient_elements);
+      std::fill_n(memory_of_all, memory::gradient_elements, T(0));  // what pads parameters counts in norms
+      return memory_of_all;
+    } else {
       return nullptr;
+    }
   }
 
   void accumulate(const batch_view& b, int global_samples, std::size_t index, bool last) {
@@ -229,18 +241,15 @@ class trainer {
     }
   }
 
-  // The parameters whose summed gradients are bucket b. False, and nothing done, until the loss is known to be finite.
+  // Takes the summed gradients of bucket b. False, and nothing done, until the loss is known to be finite.
   bool update(std::size_t b) {
     if (!communicator_->finished(loss_bucket()) || !std::isfinite(loss_)) return false;
     span_recorder record(log_);
     const std::size_t first = buckets_[b].first, count = buckets_[b].last - first;
     if constexpr (!Device::host_memory_is_device_memory)
       if (communicator_->size() > 1) model_.device().upload(model_.gradients() + first, staged_.data() + first, count);
-    T* state[Solver::state_arrays + 1] = {};
-    for (int i = 0; i < Solver::state_arrays; ++i) state[i] = state_[std::size_t(i)].data() + first;
-    model_.device().for_each(
-        count, options_.solver.update(model_.parameters() + first, static_cast<const T*>(model_.gradients()) + first,
-                                      state, options_.learning_rate(iteration_)));
+    updater_.apply(model_.device(), options_.solver, model_.parameters(), model_.gradients(), b,
+                   options_.learning_rate(iteration_), iteration_);
     record(span_kind::update, int(b));
     return true;
   }
@@ -307,7 +316,7 @@ class trainer {
   options_type options_;
   model_type model_;
   std::vector<bucket> buckets_;
-  std::array<typename Device::template memory<T>, std::size_t(Solver::state_arrays)> state_;
+  updater<Solver, Device> updater_;
   std::vector<T> staged_;
   std::size_t sent_ = 0, updated_ = 0;  // buckets of this step
   timeline* log_ = nullptr;
