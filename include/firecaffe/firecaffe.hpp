@@ -12,6 +12,7 @@
 #include "data/synthetic.hpp"
 #include "data/view.hpp"
 #include "layers/activations.hpp"
+#include "layers/batch_norm.hpp"
 #include "layers/conv.hpp"
 #include "layers/dense.hpp"
 #include "layers/dropout.hpp"
