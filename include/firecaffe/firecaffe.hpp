@@ -19,6 +19,8 @@
 #include "layers/losses.hpp"
 #include "layers/lrn.hpp"
 #include "layers/pool.hpp"
+#include "layers/prelu.hpp"
+#include "layers/scale.hpp"
 #include "network/model.hpp"
 #include "network/network.hpp"
 #include "network/summary.hpp"

@@ -193,28 +193,15 @@ struct cpu_batch_norm {
 
   // The sums of dy and of dy z.
   void add_up(const float* px, const float* pdy, const normaliser& by, int first, int last, int parts, double* sums) {
-    walk::for_each_part(parts, [&](int part) {
-      double total[2 * width] = {};
-      walk::for_each_piece(first, last, part, parts, [&](const piece& here) {
-        vec slopes = {}, products = {};
-        here.for_each_vector([&](std::ptrdiff_t in, std::ptrdiff_t out) {
-          const vec apart = walk::at(px + in) - by.mean;
-          vec slope = walk::at(pdy + out);
-          by.rectify(apart, slope);
-          slopes += slope;
-          products += slope * apart;
-        });
-        for (int l = 0; l < width; ++l) total[l] += double(slopes[l]), total[width + l] += double(products[l]);
+    walk::template add_up<2>(first, last, parts, parts_.data(), sums, [&](const piece& here, vec* total) {
+      here.for_each_vector([&](std::ptrdiff_t in, std::ptrdiff_t out) {
+        const vec apart = walk::at(px + in) - by.mean;
+        vec slope = walk::at(pdy + out);
+        by.rectify(apart, slope);
+        total[0] += slope;
+        total[1] += slope * apart;
       });
-      double* share = parts > 1 ? parts_.data() + part * 2 * width : sums;
-      for (int l = 0; l < 2 * width; ++l) share[l] = total[l];
     });
-    for (int l = 0; parts > 1 && l < 2 * width; ++l) {
-      sums[l] = 0;
-      for (int part = 0; part < parts; ++part) sums[l] += parts_[std::size_t(part * 2 * width + l)];
-    }
-    walk::join_lanes(sums);
-    walk::join_lanes(sums + width);
     for (int l = 0; l < width; ++l) sums[width + l] *= double(by.inverse[l]);
   }
 

@@ -77,12 +77,29 @@ struct channel_units {
     }
   }
 
-  // Lanes that belong to one channel are added up, into each of them.
-  static void join_lanes(double* lanes) {
-    if constexpr (spread > 1) {
+  // sums[i * width + lane] = what f(piece, vec*) adds to its `Count` vectors: piece by piece in single precision, then
+  // in double. `shares` has room for the sums of each part. Lanes that belong to one channel all get its sum.
+  template <int Count, class F>
+  static void add_up(int first, int last, int parts, double* shares, double* sums, F f) {
+    constexpr int numbers = Count * width;
+    for_each_part(parts, [&](int part) {
+      double total[numbers] = {};
+      for_each_piece(first, last, part, parts, [&](const piece& here) {
+        vec vectors[Count] = {};
+        f(here, vectors);
+        for (int i = 0; i < numbers; ++i) total[i] += double(vectors[i / width][i % width]);
+      });
+      double* share = parts > 1 ? shares + part * numbers : sums;
+      for (int i = 0; i < numbers; ++i) share[i] = total[i];
+    });
+    for (int i = 0; i < numbers && parts > 1; ++i) {
+      sums[i] = 0;
+      for (int part = 0; part < parts; ++part) sums[i] += shares[part * numbers + i];
+    }
+    for (int i = 0; i < Count && spread > 1; ++i) {
       double sum = 0;
-      for (int l = 0; l < width; ++l) sum += lanes[l];
-      for (int l = 0; l < width; ++l) lanes[l] = sum;
+      for (int l = 0; l < width; ++l) sum += sums[i * width + l];
+      for (int l = 0; l < width; ++l) sums[i * width + l] = sum;
     }
   }
 
