@@ -58,75 +58,90 @@ struct cpu_batch_norm {
 
   void forward(basic_cpu<Block>& device, tensor_view<const float> x, tensor_view<float> y, parameters<const float*> p,
                const pass& now) {
-    for_each_group(device.threads(), x.samples, now,
-                   [&](int unit, int first, int last, float* kept, double*, int parts) {
-                     const float* px = x.data + walk::in_unit(unit);
-                     float* py = y.data + walk::out_unit(unit);
-                     if (now.training) measure(px, first, last, parts, kept);
-                     const normaliser by(unit, kept, p, now.training);
-                     walk::for_each_part(parts, [&](int part) {
-                       walk::for_each_piece(first, last, part, parts, [&](const piece& here) {
-                         here.for_each_vector([&](std::ptrdiff_t in, std::ptrdiff_t out) {
-                           const vec apart = walk::at(px + in) - by.mean;
-                           vec result = apart * by.factor + by.bias;
-                           if constexpr (Rectified) result = result > 0.0f ? result : vec{};
-                           walk::at(py + out) = result;
-                         });
-                       });
-                     });
-                   });
+    for_each_group(device.threads(), x.samples, now, [&](const group& g) {
+      const float* px = x.data + walk::in_unit(g.unit);
+      float* py = y.data + walk::out_unit(g.unit);
+      if (now.training) measure(px, g);
+      const normaliser all(g, p, now.training);
+      walk::for_each_piece(g.first, g.last, g.parts, [&](const piece& here) {
+        const normaliser by = all;  // which no store to memory can change
+        here.for_each_vector([&](std::ptrdiff_t in, std::ptrdiff_t out) {
+          vec result = (walk::at(px + in) - by.mean) * by.factor + by.bias;
+          if constexpr (Rectified) result = result > 0.0f ? result : vec{};
+          walk::at(py + out) = result;
+        });
+      });
+    });
   }
 
   void backward(basic_cpu<Block>& device, tensor_view<const float> x, tensor_view<const float>, tensor_view<float> dy,
                 tensor_view<float> dx, parameters<const float*> p, parameters<float*> gradients, accumulation adds,
                 const pass& now) {
-    for_each_group(device.threads(), x.samples, now,
-                   [&](int unit, int first, int last, float* kept, double* sums, int parts) {
-                     const float *px = x.data + walk::in_unit(unit), *pdy = dy.data + walk::out_unit(unit);
-                     const normaliser by(unit, kept, p, now.training);
-                     add_up(px, pdy, by, first, last, parts, sums);
-                     if (!dx) return;
-                     float* pdx = dx.data + walk::in_unit(unit);
-                     vec mean_slope = {}, mean_product = {};
-                     const double count = double(last - first) * walk::pixels;
-                     for (int l = 0; now.training && l < width; ++l) {
-                       mean_slope[l] = float(sums[l] / count);
-                       mean_product[l] = float(sums[width + l] / count) * by.inverse[l];
-                     }
-                     walk::for_each_part(parts, [&](int part) {
-                       walk::for_each_piece(first, last, part, parts, [&](const piece& here) {
-                         here.for_each_vector([&](std::ptrdiff_t in, std::ptrdiff_t out) {
-                           const vec apart = walk::at(px + in) - by.mean;
-                           vec slope = walk::at(pdy + out);
-                           by.rectify(apart, slope);
-                           slope = by.factor * (slope - mean_slope - apart * mean_product);
-                           if (adds.input) slope += walk::at(pdx + in);
-                           walk::at(pdx + in) = slope;
-                         });
-                       });
-                     });
-                   });
+    for_each_group(device.threads(), x.samples, now, [&](const group& g) {
+      const float *px = x.data + walk::in_unit(g.unit), *pdy = dy.data + walk::out_unit(g.unit);
+      normaliser all(g, p, now.training);
+      add_up(px, pdy, all, g);
+      if (!dx) return;
+      float* pdx = dx.data + walk::in_unit(g.unit);
+      const double count = double(g.last - g.first) * walk::pixels;
+      for (int l = 0; now.training && l < width; ++l) {
+        walk::set(all.mean_slope, l, float(g.sums[l] / count));
+        walk::set(all.mean_product, l, float(g.sums[width + l] / count) * walk::get(all.inverse, l));
+      }
+      walk::for_each_piece(g.first, g.last, g.parts, [&](const piece& here) {
+        const normaliser by = all;
+        here.for_each_vector([&](std::ptrdiff_t in, std::ptrdiff_t out) {
+          const vec apart = walk::at(px + in) - by.mean;
+          vec slope = walk::at(pdy + out);
+          by.rectify(apart, slope);
+          slope = by.factor * (slope - by.mean_slope - apart * by.mean_product);
+          if (adds.input) slope += walk::at(pdx + in);
+          walk::at(pdx + in) = slope;
+        });
+      });
+    });
     write_gradients(x.samples, p, gradients, adds.parameters, now);
   }
 
  private:
+  // A channel block of samples that are normalised together, to be done in so many parts: its mean and variance, the
+  // sums of dy and of dy z.
+  struct group {
+    int unit, first, last, parts;
+    float* kept;
+    double* sums;
+  };
+
+  // f(group) for all; in evaluation the samples are one.
+  template <class F>
+  void for_each_group(int threads, int samples, const pass& now, F f) {
+    const int groups = now.training ? Layer::groups(samples) : samples > 0;
+    walk::for_each_unit(threads, groups * units, [&](int i, int parts) {
+      const int first = now.training ? i / units * settings.grain : 0;
+      const int last = now.training ? first + Layer::group(first, samples) : samples;
+      f(group{i % units, first, last, parts, kept_.data() + i * 2 * width, sums_.data() + i * 2 * width});
+    });
+  }
+
   // y = (x - mean) * factor + bias
   struct normaliser {
     vec mean, inverse, factor, bias = {};
+    vec mean_slope = {}, mean_product = {};  // backward: what the statistics' own slopes take off
 
-    normaliser(int unit, const float* kept, const parameters<const float*>& p, bool training) {
+    normaliser(const group& g, const parameters<const float*>& p, bool training) {
       vec variance;
       if (training) {
-        mean = walk::at(kept), variance = walk::at(kept + width);
+        mean = walk::at(g.kept), variance = walk::at(g.kept + width);
       } else {
-        walk::load(p.running_mean, unit, mean);
-        walk::load(p.running_variance, unit, variance);
+        walk::load(p.running_mean, g.unit, mean);
+        walk::load(p.running_variance, g.unit, variance);
       }
-      for (int l = 0; l < width; ++l) inverse[l] = 1.0f / std::sqrt(variance[l] + float(settings.epsilon));
+      for (int l = 0; l < width; ++l)
+        walk::set(inverse, l, 1.0f / std::sqrt(walk::get(variance, l) + float(settings.epsilon)));
       factor = inverse;
       if constexpr (settings.affine) {
-        walk::load(p.weight, unit, factor);
-        walk::load(p.bias, unit, bias);
+        walk::load(p.weight, g.unit, factor);
+        walk::load(p.bias, g.unit, bias);
         factor *= inverse;
       }
     }
@@ -136,32 +151,20 @@ struct cpu_batch_norm {
     }
   };
 
-  // f(unit, first and last sample, mean and variance, two sums, parts) for each unit of each group of samples that is
-  // normalised by itself; in evaluation there is one.
-  template <class F>
-  void for_each_group(int threads, int samples, const pass& now, F f) {
-    const int groups = now.training ? Layer::groups(samples) : samples > 0;
-    walk::for_each_unit(threads, groups * units, [&](int i, int parts) {
-      const int first = now.training ? i / units * settings.grain : 0;
-      const int last = now.training ? first + Layer::group(first, samples) : samples;
-      f(i % units, first, last, kept_.data() + i * 2 * width, sums_.data() + i * 2 * width, parts);
-    });
-  }
-
   // Each piece is summed about the mean so far, so that no more cancels than the variance itself explains.
-  void measure(const float* px, int first, int last, int parts, float* kept) {
+  void measure(const float* px, const group& g) {
     moments own;
-    moments* shares = parts > 1 ? moments_.data() : &own;
-    walk::for_each_part(parts, [&](int part) {
+    moments* shares = g.parts > 1 ? moments_.data() : &own;
+    walk::for_each_part(g.parts, [&](int part) {
       moments total;
-      walk::for_each_piece(first, last, part, parts, [&](const piece& here) {
+      walk::for_each_piece(g.first, g.last, part, g.parts, [&](const piece& here) {
         vec about = {}, sum = {}, squares = {};
         const double count = here.count();
         if (total.count == 0) {
           here.for_each_vector([&](std::ptrdiff_t in, std::ptrdiff_t) { about += walk::at(px + in); });
           about = about / float(count);
         } else {
-          for (int l = 0; l < width; ++l) about[l] = float(total.mean[l]);
+          for (int l = 0; l < width; ++l) walk::set(about, l, float(total.mean[l]));
         }
         here.for_each_vector([&](std::ptrdiff_t in, std::ptrdiff_t) {
           const vec apart = walk::at(px + in) - about;
@@ -170,14 +173,15 @@ struct cpu_batch_norm {
         });
         double m[width], s[width];
         for (int l = 0; l < width; ++l) {
-          const double off = double(sum[l]) / count;
-          m[l] = double(about[l]) + off, s[l] = double(squares[l]) - off * double(sum[l]);
+          const double off = double(walk::get(sum, l)) / count;
+          m[l] = double(walk::get(about, l)) + off,
+          s[l] = double(walk::get(squares, l)) - off * double(walk::get(sum, l));
         }
         total.join(count, m, s);
       });
       shares[part] = total;
     });
-    for (int part = 1; part < parts; ++part)
+    for (int part = 1; part < g.parts; ++part)
       shares[0].join(shares[part].count, shares[part].mean, shares[part].squares);
     if constexpr (walk::spread > 1) {
       lane_moments<1> channel;
@@ -187,22 +191,23 @@ struct cpu_batch_norm {
     }
     for (int l = 0; l < width; ++l) {
       const double variance = shares[0].squares[l] / shares[0].count;
-      kept[l] = float(shares[0].mean[l]), kept[width + l] = variance > 0 ? float(variance) : 0.0f;
+      g.kept[l] = float(shares[0].mean[l]), g.kept[width + l] = variance > 0 ? float(variance) : 0.0f;
     }
   }
 
-  // The sums of dy and of dy z.
-  void add_up(const float* px, const float* pdy, const normaliser& by, int first, int last, int parts, double* sums) {
-    walk::template add_up<2>(first, last, parts, parts_.data(), sums, [&](const piece& here, vec* total) {
+  void add_up(const float* px, const float* pdy, const normaliser& by, const group& g) {
+    walk::template add_up<2>(g.first, g.last, g.parts, parts_.data(), g.sums, [&](const piece& here, vec* total) {
+      vec slopes = {}, products = {};
       here.for_each_vector([&](std::ptrdiff_t in, std::ptrdiff_t out) {
         const vec apart = walk::at(px + in) - by.mean;
         vec slope = walk::at(pdy + out);
         by.rectify(apart, slope);
-        total[0] += slope;
-        total[1] += slope * apart;
+        slopes += slope;
+        products += slope * apart;
       });
+      total[0] = slopes, total[1] = products;
     });
-    for (int l = 0; l < width; ++l) sums[width + l] *= double(by.inverse[l]);
+    for (int l = 0; l < width; ++l) g.sums[width + l] *= double(walk::get(by.inverse, l));
   }
 
   void write_gradients(int samples, const parameters<const float*>& p, const parameters<float*>& gradients, bool add,

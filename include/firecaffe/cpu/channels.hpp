@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <type_traits>
 
 #include "device.hpp"
 #include "vector.hpp"
@@ -15,10 +16,27 @@ struct channel_units {
   static constexpr int channels = In.extents.channels, block = In.strides.block, pixels = In.extents.pixels();
   static constexpr int width = block > 1 ? block : pixels % Block == 0 ? Block : 1, spread = width / block;
   static constexpr int units = (channels + block - 1) / block, padded_channels = units * block;
-  static constexpr int steps = pixels / spread;  // vectors of a plane
-  using vec = vector<width>;
-  static auto& at(const float* p) { return vector_at<width>(p); }
-  static auto& at(float* p) { return vector_at<width>(p); }
+  static constexpr int steps = pixels / spread;                      // vectors of a plane
+  using vec = std::conditional_t<width == 1, float, vector<width>>;  // a vector of one lane is slow to compute with
+  template <class T>
+  static auto& at(T* p) {
+    if constexpr (width == 1)
+      return *p;
+    else
+      return vector_at<width>(p);
+  }
+  static float get(const vec& v, int lane) {
+    if constexpr (width == 1)
+      return v;
+    else
+      return v[lane];
+  }
+  static void set(vec& v, int lane, float value) {
+    if constexpr (width == 1)
+      v = value;
+    else
+      v[lane] = value;
+  }
 
   static constexpr std::ptrdiff_t in_unit(int unit) { return unit * In.strides.outer; }
   static constexpr std::ptrdiff_t out_unit(int unit) { return unit * Out.strides.outer; }
@@ -41,8 +59,12 @@ struct channel_units {
   template <class F>
   static void for_each_unit(int threads, int count, F f) {
     const int parts = count % threads == 0 || count > 4 * threads ? 1 : threads;
-#pragma omp parallel for num_threads(threads) if (threads > 1 && parts == 1)
-    for (int i = 0; i < count; ++i) f(i, parts);
+    if (parts > 1 || threads == 1) {  // OpenMP would make threads anew for every loop within a loop
+      for (int i = 0; i < count; ++i) f(i, parts);
+      return;
+    }
+#pragma omp parallel for num_threads(threads)
+    for (int i = 0; i < count; ++i) f(i, 1);
   }
   // f(part), side by side.
   template <class F>
@@ -77,8 +99,14 @@ struct channel_units {
     }
   }
 
-  // sums[i * width + lane] = what f(piece, vec*) adds to its `Count` vectors: piece by piece in single precision, then
-  // in double. `shares` has room for the sums of each part. Lanes that belong to one channel all get its sum.
+  // The same for all parts, side by side.
+  template <class F>
+  static void for_each_piece(int first, int last, int parts, F f) {
+    for_each_part(parts, [&](int part) { for_each_piece(first, last, part, parts, f); });
+  }
+
+  // sums[i * width + lane] = what f(piece, vec*) writes to its `Count` vectors: piece by piece in single precision,
+  // then in double. `shares` has room for the sums of each part. Lanes that belong to one channel all get its sum.
   template <int Count, class F>
   static void add_up(int first, int last, int parts, double* shares, double* sums, F f) {
     constexpr int numbers = Count * width;
@@ -87,7 +115,7 @@ struct channel_units {
       for_each_piece(first, last, part, parts, [&](const piece& here) {
         vec vectors[Count] = {};
         f(here, vectors);
-        for (int i = 0; i < numbers; ++i) total[i] += double(vectors[i / width][i % width]);
+        for (int i = 0; i < numbers; ++i) total[i] += double(get(vectors[i / width], i % width));
       });
       double* share = parts > 1 ? shares + part * numbers : sums;
       for (int i = 0; i < numbers; ++i) share[i] = total[i];

@@ -32,16 +32,14 @@ struct implementation<basic_cpu<Block>, Layer, In, Out> {
     walk::for_each_unit(device.threads(), walk::units, [&](int unit, int parts) {
       const float* px = x.data + walk::in_unit(unit);
       float* py = y.data + walk::out_unit(unit);
-      vec p[count];
-      load(from, unit, p);
-      walk::for_each_part(parts, [&](int part) {
-        walk::for_each_piece(0, x.samples, part, parts, [&](const piece& here) {
-          here.for_each_vector([&](std::ptrdiff_t in, std::ptrdiff_t out) {
-            const vec value = walk::at(px + in);
-            vec result;
-            Layer::value(value, p, result);
-            walk::at(py + out) = result;
-          });
+      const arrays p(from, unit);
+      walk::for_each_piece(0, x.samples, parts, [&](const piece& here) {
+        const arrays own = p;  // which no store to memory can change
+        here.for_each_vector([&](std::ptrdiff_t in, std::ptrdiff_t out) {
+          const vec value = walk::at(px + in);
+          vec result;
+          Layer::value(value, own.data, result);
+          walk::at(py + out) = result;
         });
       });
     });
@@ -53,19 +51,21 @@ struct implementation<basic_cpu<Block>, Layer, In, Out> {
     walk::for_each_unit(device.threads(), walk::units, [&](int unit, int parts) {
       const float *px = x.data + walk::in_unit(unit), *pdy = dy.data + walk::out_unit(unit);
       float* pdx = dx ? dx.data + walk::in_unit(unit) : nullptr;
-      vec p[count];
-      load(from, unit, p);
+      const arrays p(from, unit);
       double* sums = sums_.data() + unit * count * width;
-      walk::template add_up<count>(0, x.samples, parts, shares_.data(), sums, [&](const piece& here, vec* add) {
+      walk::template add_up<count>(0, x.samples, parts, shares_.data(), sums, [&](const piece& here, vec* sum) {
+        const arrays own = p;
+        arrays total = {};
         here.for_each_vector([&](std::ptrdiff_t in, std::ptrdiff_t out) {
           const vec value = walk::at(px + in), slope = walk::at(pdy + out);
           vec result, shares[count];
-          Layer::slopes(value, slope, p, result, shares);
-          for (int i = 0; i < count; ++i) add[i] += shares[i];
+          Layer::slopes(value, slope, own.data, result, shares);
+          for (int i = 0; i < count; ++i) total.data[i] += shares[i];
           if (!pdx) return;
           if (adds.input) result += walk::at(pdx + in);
           walk::at(pdx + in) = result;
         });
+        for (int i = 0; i < count; ++i) sum[i] = total.data[i];
       });
     });
     const parameter_arrays<Layer, float> to(gradients);
@@ -82,14 +82,19 @@ struct implementation<basic_cpu<Block>, Layer, In, Out> {
   }
 
  private:
-  static void load(const parameters<const float*>& from, int unit, vec* p) {
-    const parameter_arrays<Layer, const float> arrays(from);
-    for (int i = 0; i < count; ++i)
-      if constexpr (Layer::shared)
-        p[i] = vec{} + arrays.from[i][0];
-      else
-        walk::load(arrays.from[i], unit, p[i]);
-  }
+  // A vector of each parameter.
+  struct arrays {
+    vec data[count] = {};
+    arrays() = default;
+    arrays(const parameters<const float*>& from, int unit) {
+      const parameter_arrays<Layer, const float> each(from);
+      for (int i = 0; i < count; ++i)
+        if constexpr (Layer::shared)
+          data[i] = vec{} + each.from[i][0];
+        else
+          walk::load(each.from[i], unit, data[i]);
+    }
+  };
 
   std::vector<double> sums_, shares_;  // of each unit; of the parts of one
 };
