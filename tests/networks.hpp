@@ -1,12 +1,15 @@
 #pragma once
 
 #include "firecaffe/layers/activations.hpp"
+#include "firecaffe/layers/batch_norm.hpp"
 #include "firecaffe/layers/conv.hpp"
 #include "firecaffe/layers/dense.hpp"
 #include "firecaffe/layers/dropout.hpp"
 #include "firecaffe/layers/losses.hpp"
 #include "firecaffe/layers/lrn.hpp"
 #include "firecaffe/layers/pool.hpp"
+#include "firecaffe/layers/prelu.hpp"
+#include "firecaffe/layers/scale.hpp"
 #include "firecaffe/network/network.hpp"
 
 // Networks that between them have every layer, option and combinator in awkward places.
@@ -66,6 +69,27 @@ struct normalisations
                      chain<lrn<offset<half<4>>, beta<ratio<1>>>, conv<16, kernel<1>>>>,
               lrn<local_size<35>, alpha<ratio<40>>, offset<ratio<2>>>, conv<21, kernel<1>>, relu,
               lrn<local_size<9>, alpha<ratio<-1, -2>>, beta<ratio<7, 4>>>, dense<3>, euclidean_loss> {};
+
+// Channels that fill blocks, that do not, and of an image whose pixels fill vectors or do not; behind it a ReLU,
+// another activation or nothing; groups that divide the batch and that do not; slices, gradients that are added.
+struct batch_normalisations
+    : network<input<3, 4, 4>, batch_norm<>, conv<20, kernel<2>>, batch_norm<bias_filler<constant<half<4>>>>, relu,  //
+              conv<16, kernel<1>>, batch_norm<no_affine, epsilon<ratio<1, 100>>>, relu,                             //
+              tap<half<2>, batch_norm<grain<2>>, dense<3>, softmax_loss>,
+              tap<half<2>, batch_norm<grain<1>>, relu, dense<3>, euclidean_loss>,
+              concat<chain<conv<16, kernel<1>>, batch_norm<grain<3>>, relu>,
+                     chain<batch_norm<no_affine>, conv<16, kernel<1>>>, batch_norm<>>,
+              conv<2, kernel<1>, no_bias>, batch_norm<>, firecaffe::tanh, dense<3>, euclidean_loss> {};
+
+// Numbers for each channel: of blocks that they fill or not and of an image; in place, sliced, added to, shared.
+struct channelwise_layers
+    : network<
+          input<3, 4, 4>, prelu<>, conv<20, kernel<2>>, scale<with_bias, bias_filler<constant<half<4>>>>, bias<>,
+          prelu<weight_filler<constant<half<3>>>>, conv<16, kernel<1>>, bias<bias_filler<constant<half<2>>>>, relu,
+          tap<half<2>, scale<>, prelu<shared_slope>, dense<3>, softmax_loss>,
+          concat<chain<conv<16, kernel<1>>, scale<>>, chain<prelu<shared_slope>, conv<16, kernel<1>>, bias<>>, bias<>>,
+          conv<2, kernel<3>>, scale<with_bias>, bias<>, dense<19>, scale<>, prelu<>, bias<>, dense<3>, euclidean_loss> {
+};
 
 // Every activation behind a dense layer, behind one without a bias, and behind none.
 struct activations : network<input<6>, sigmoid, dense<9>, relu, dense<10, no_bias>, leaky_relu<ratio<1, 5>>, dense<8>,

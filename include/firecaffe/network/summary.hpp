@@ -5,6 +5,7 @@
 #include <utility>
 #include <vector>
 
+#include "../layers/batch_norm.hpp"
 #include "../layers/conv.hpp"
 #include "../layers/dense.hpp"
 #include "memory_plan.hpp"
@@ -27,6 +28,11 @@ struct no_device {
 template <int Outputs, class... Options, place In, place Out>
 struct implementation<no_device, conv<Outputs, Options...>, In, Out> {
   static constexpr auto storage() { return canonical_storage<conv<Outputs, Options...>>(In.extents); }
+};
+
+template <class... Options, place In, place Out>
+struct implementation<no_device, batch_norm<Options...>, In, Out> {
+  static constexpr auto storage() { return canonical_storage<batch_norm<Options...>>(In.extents); }
 };
 
 // One op of a network on a device, as `summary` prints it.
