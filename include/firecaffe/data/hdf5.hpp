@@ -99,7 +99,6 @@ class hdf5_samples {
     if (e.size() > 5) throw file_error(path, 0, "more than 5 dimensions");
     std::uint64_t elements = 1;
     for (std::size_t i = 0; i < e.size(); ++i) {
-      if (e[i] == 0) throw file_error(path, 0, "an extent of 0");
       if (i > 0 && e[i] > std::numeric_limits<int>::max() / elements)
         throw file_error(path, 0, "a sample has more elements than an int counts");
       if (i > 0) elements *= e[i];

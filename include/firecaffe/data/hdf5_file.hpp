@@ -107,7 +107,8 @@ class hdf5_file {
     std::string claim;
     for (const hsize_t e : found) {
       claim += (claim.empty() ? "" : " x ") + std::to_string(e);
-      if (e > 0 && elements_ > room / bytes / e)
+      if (e == 0) refuse("has an extent of 0");
+      if (elements_ > room / bytes / e)
         refuse("claims " + claim + " or more elements of " + std::to_string(bytes) + " bytes, but " +
                std::to_string(stored) + " bytes are stored for them in a file of " + std::to_string(file_bytes));
       elements_ *= static_cast<std::size_t>(e);

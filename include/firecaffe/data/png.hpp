@@ -19,7 +19,8 @@
 namespace firecaffe::data {
 
 // Decodes PNG images with libpng's simplified interface: palettes, 16 bits and few bits become 8 bits (as sRGB where
-// the file says how its samples are coded), alpha is dropped, not blended.
+// the file says how its samples are coded), alpha is dropped, not blended. Damage to chunks that images can do without
+// is passed over.
 class png_decoder {
  public:
   png_decoder() = default;
