@@ -2,6 +2,7 @@
 
 #include "firecaffe/cpu/device.hpp"
 #include "first_steps.hpp"
+#include "reference.hpp"
 
 namespace fc = firecaffe;
 using fc::shape;
@@ -43,3 +44,5 @@ TEST_CASE("it starts to learn") {
   CHECK(losses[0][0] == doctest::Approx(loss_of_guessing).epsilon(0.03));
   CHECK(losses[2][0] < losses[0][0]);
 }
+
+TEST_CASE("a training step is PyTorch's") { agrees_with_reference<net>("nin"); }
