@@ -190,7 +190,7 @@ def squeezenet(norm=True):
                    conv_relu(3, 96, 7, stride=2), caffe_pool(),
                    fire(96, 16, 64), fire(128, 16, 64), fire(128, 32, 128), caffe_pool(),
                    fire(256, 32, 128), fire(256, 48, 192), fire(384, 48, 192), fire(384, 64, 256), caffe_pool(),
-                   fire(512, 64, 256), nn.Dropout(0.5), conv_relu(512, 1000, 1, pad=1, weight=gaussian(0.01)),
+                   fire(512, 64, 256), nn.Dropout(0.5), conv_relu(512, 1000, 1, weight=gaussian(0.01)),
                    global_average())
 
 

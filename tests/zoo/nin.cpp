@@ -38,6 +38,8 @@ TEST_CASE("parameters are filled as published") {
                    [](const parameter& p) { return p.taps == 1 && p.inputs > 1 && p.outputs != 1000; }));
 }
 
+TEST_CASE("biases learn twice as fast as weights and do not decay") { CHECK(multiplies<net>(1, 1, 2, 0)); }
+
 TEST_CASE("it starts to learn") {
   const auto losses = first_steps<net>(0.001f, 100);
   for (const auto& l : losses) MESSAGE(l[0]);
