@@ -6,7 +6,7 @@
 #include <firecaffe/mpi.hpp>
 
 namespace fc = firecaffe;
-using wire = fc::mpi::transport;
+using ranks = fc::mpi::transport;
 
 template <class Communicator>
 class holder final : public any_communicator::base {
@@ -57,16 +57,16 @@ constexpr algorithm entry(const char* name) {
 }
 
 constexpr algorithm algorithms[] = {
-    entry<fc::tree<wire>>("tree"),
-    entry<fc::double_tree<wire>>("double_tree"),
-    entry<fc::pipelined_chain<wire>>("pipelined_chain"),
-    entry<fc::ring<wire>>("ring"),
-    entry<fc::halving_doubling<wire>>("halving_doubling"),
-    entry<fc::recursive_doubling<wire>>("recursive_doubling"),
-    entry<fc::direct<wire>>("direct"),
-    entry<fc::parameter_server<wire>>("parameter_server"),
-    entry<fc::hierarchical<fc::direct_schedule, fc::ring_schedule, wire>>("hierarchical"),
-    entry<fc::automatic<wire>>("automatic"),
+    entry<fc::tree<ranks>>("tree"),
+    entry<fc::double_tree<ranks>>("double_tree"),
+    entry<fc::pipelined_chain<ranks>>("pipelined_chain"),
+    entry<fc::ring<ranks>>("ring"),
+    entry<fc::halving_doubling<ranks>>("halving_doubling"),
+    entry<fc::recursive_doubling<ranks>>("recursive_doubling"),
+    entry<fc::direct<ranks>>("direct"),
+    entry<fc::parameter_server<ranks>>("parameter_server"),
+    entry<fc::hierarchical<fc::direct_schedule, fc::ring_schedule, ranks>>("hierarchical"),
+    entry<fc::automatic<ranks>>("automatic"),
     entry<fc::mpi_allreduce>("mpi_allreduce"),
 };
 

@@ -47,11 +47,20 @@ void train(const settings& s, const fc::data::any_dataset& training, const fc::d
   fc::observe::metrics_file metrics{s.metrics, ranks.rank()};
   const fc::fit_options options{
       .epochs = s.epochs, .iterations = s.iterations, .prefetch = {.ahead = s.ahead, .threads = s.decode_threads}};
+  const fc::stopwatch watch;
+  const auto say_waits = [&] {
+    if (ranks.rank() == 0)
+      std::printf("of %.0f s, %.1f%% went by waiting for data and %.1f%% waiting for gradients\n", watch.seconds(),
+                  100 * trainer.seconds_waited_for_data() / watch.seconds(),
+                  100 * trainer.seconds_waited() / watch.seconds());
+  };
   if (validation == nullptr) {
     trainer.fit(training, options, console, metrics);
+    say_waits();
     return;
   }
   const fc::evaluation_event after_epoch = trainer.fit(training, *validation, options, console, metrics);
+  say_waits();
   // A run that ends within an epoch has not been evaluated where it ended.
   const fc::evaluation_event last =
       after_epoch.iteration == trainer.iteration() ? after_epoch : trainer.evaluate(*validation, console, metrics);
