@@ -19,6 +19,8 @@ struct no_device {
   static constexpr const char* name = "no device in particular";
   static constexpr std::size_t alignment = 1;
   static constexpr bool slices_are_whole = true;
+  template <class T>
+  struct memory {};
   static constexpr layout value_layout(shape s) { return blocked_layout(s, 1); }
   static constexpr bool can_slice(shape, int, shape) { return true; }
   template <class Layer, class Next>
