@@ -157,12 +157,13 @@ struct implementation<basic_reference<Slices>, conv<Outputs, Options...>, In, Ou
   static void each_product(F f) {
     const shape in = In.extents, out = Out.extents;
     const int inputs = in.channels / s.groups;
+    const window w = layer_type::slide(in);
     for (int o = 0; o < out.channels; ++o)
       for (int q = 0; q < out.pixels(); ++q)
-        for (int i = 0; i < inputs; ++i)
-          each_tap(layer_type::slide(in), in, out, q, [&](int k, int p) {
-            f(o, q, o / (out.channels / s.groups) * inputs + i, p, (o * inputs + i) * layer_type::slide(in).taps() + k);
-          });
+        each_tap(w, in, out, q, [&](int k, int p) {
+          for (int i = 0; i < inputs; ++i)
+            f(o, q, o / (out.channels / s.groups) * inputs + i, p, (o * inputs + i) * w.taps() + k);
+        });
   }
 
   void forward(device&, const_view x, view y, parameters<const double*> p, const pass&) {
@@ -202,17 +203,17 @@ struct implementation<basic_reference<Slices>, conv_transpose<Outputs, Options..
   static constexpr parameters<weight_layout> storage() { return canonical_storage<layer_type>(In.extents); }
   implementation(device&, int) {}
 
-  // f(o, q, c, p, weight) for every product: y[o, q] += w[weight] * x[c, p], where q is in the window that p would have.
+  // f(o, q, c, p, weight) for every product: y[o, q] += w[weight] * x[c, p], where q is in the window that p would
+  // have.
   template <class F>
   static void each_product(F f) {
     const int outputs = Outputs / s.groups, inputs = In.extents.channels / s.groups;
     const window w = layer_type::slide(In.extents);
     for (int c = 0; c < In.extents.channels; ++c)
       for (int p = 0; p < In.extents.pixels(); ++p)
-        for (int o = 0; o < outputs; ++o)
-          each_tap(w, Out.extents, In.extents, p, [&](int k, int q) {
-            f(c / inputs * outputs + o, q, c, p, (c * outputs + o) * w.taps() + k);
-          });
+        each_tap(w, Out.extents, In.extents, p, [&](int k, int q) {
+          for (int o = 0; o < outputs; ++o) f(c / inputs * outputs + o, q, c, p, (c * outputs + o) * w.taps() + k);
+        });
   }
 
   void forward(device&, const_view x, view y, parameters<const double*> p, const pass&) {

@@ -17,12 +17,12 @@ using namespace firecaffe;
 // Cubes, boxes and planes sliding over volumes, down to a depth of 1; slices, sums, groups that fill blocks and that do
 // not, few channels in and out.
 struct volume_convolutions
-    : network<input<3, 6, 7, 8>, conv<9, kernel<3>, pad<1>>, relu, conv<16, kernel<3, 2, 3>, stride<2, 1, 2>>, relu,  //
-              concat<conv<16, kernel<3>, pad<1>, groups<2>>, conv<32, kernel<1, 3>, pad<0, 1>>>,  // 48 x 2 x 6 x 3
-              sum<identity, chain<conv<48, kernel<3>, pad<2>, dilation<2>>, relu>, conv<48, kernel<1>, no_bias>>,
-              conv<48, kernel<2, 3, 2>, pad<1, 0, 1>, groups<48>>,                          // 48 x 3 x 4 x 4
-              conv<6, kernel<3>, pad<1>, groups<3>>, relu, conv<2, kernel<3, 1, 1>>, firecaffe::tanh,  // 2 x 1 x 4 x 4
-              conv<10, kernel<3>>, dense<4>, euclidean_loss> {};
+    : network<input<3, 5, 4, 6>, conv<9, kernel<3>, pad<1>>, relu, conv<16, kernel<3, 2, 3>, stride<2, 1, 2>>, relu,  //
+              concat<conv<16, kernel<3>, pad<1>, groups<2>>, conv<16, kernel<1, 3>, pad<0, 1>>>,  // 32 x 2 x 3 x 2
+              sum<identity, chain<conv<32, kernel<3>, pad<2>, dilation<2>>, relu>, conv<32, kernel<1>, no_bias>>,
+              conv<32, kernel<2, 3, 2>, pad<1, 0, 1>, groups<32>>,                                     // 32 x 3 x 1 x 3
+              conv<6, kernel<3>, pad<1>, groups<2>>, relu, conv<2, kernel<3, 1, 1>>, firecaffe::tanh,  // 2 x 1 x 1 x 3
+              conv<10, kernel<1, 3>>, dense<4>, euclidean_loss> {};
 
 // A plane that turns into a volume.
 struct plane_and_volume : network<input<2, 5, 4>, conv<12, kernel<2, 3, 3>, pad<1, 1, 1>>, relu,  // 12 x 2 x 5 x 4
@@ -61,7 +61,7 @@ struct transposed
               conv_transpose<2, kernel<3>>, sigmoid, dense<3>, softmax_loss> {};
 
 struct transposed_volumes
-    : network<input<6, 1, 1>, conv_transpose<24, kernel<2, 3, 3>>, relu,                           // 24 x 2 x 3 x 3
+    : network<input<6, 1, 1>, conv_transpose<24, kernel<2, 3, 3>>, firecaffe::tanh,                // 24 x 2 x 3 x 3
               conv_transpose<16, kernel<4>, stride<2>, pad<1>>, relu,                              // 16 x 4 x 6 x 6
               sum<identity, conv_transpose<16, kernel<3>, pad<1>, no_bias>, conv<16, kernel<1>>>,  //
               concat<conv_transpose<16, kernel<1, 3>, pad<0, 1>, groups<4>>, identity>,            //

@@ -56,9 +56,13 @@ template <int... Extents>
 struct window_extents {
   static_assert(sizeof...(Extents) >= 1 && sizeof...(Extents) <= 3,
                 "kernel, stride, pad and dilation take one argument, (H, W) or (D, H, W)");
-  static constexpr int count = int(sizeof...(Extents)), list[] = {Extents..., 0};
-  static constexpr int width = list[count - 1], height = list[count == 1 ? 0 : count - 2];
-  static constexpr int depth(int flat) { return count == 1 ? window::as_height : count == 2 ? flat : list[0]; }
+  static constexpr int count = int(sizeof...(Extents));
+  static constexpr int at(int i) {
+    const int list[] = {Extents..., 0};
+    return list[i];
+  }
+  static constexpr int width = at(count - 1), height = at(count == 1 ? 0 : count - 2);
+  static constexpr int depth(int flat) { return count == 1 ? window::as_height : count == 2 ? flat : at(0); }
 };
 
 template <int... Extents>

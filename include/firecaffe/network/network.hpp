@@ -11,8 +11,11 @@ template <int Channels, int... Extents>
 struct input {
   static_assert(sizeof...(Extents) == 0 || sizeof...(Extents) == 2 || sizeof...(Extents) == 3,
                 "input takes <C>, <C, H, W> or <C, D, H, W>; data in one dimension are <C, 1, L>");
-  static constexpr int count = int(sizeof...(Extents)), list[] = {1, 1, 1, Extents...};  // the last three are D, H, W
-  static constexpr shape extents{Channels, list[count + 1], list[count + 2], list[count == 3 ? 3 : 0]};
+  static constexpr shape extents = [] {
+    constexpr int n = int(sizeof...(Extents));
+    const int list[] = {1, 1, 1, Extents...};  // the last three are D, H, W
+    return shape{Channels, list[n + 1], list[n + 2], n == 3 ? list[n] : 1};
+  }();
 };
 
 // A network is a type:
