@@ -8,6 +8,7 @@
 #include <hdf5.h>
 #include <sys/stat.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <concepts>
 #include <cstddef>
@@ -97,6 +98,7 @@ class hdf5_file {
     if (rank < 1) refuse("has no extents");
     std::vector<hsize_t> found(static_cast<std::size_t>(rank));
     succeed(H5Sget_simple_extent_dims(space, found.data(), nullptr), "no extents");
+    if (std::find(found.begin(), found.end(), 0) != found.end()) refuse("has an extent of 0");
     const hdf5_id properties(succeed(H5Dget_create_plist(set_), "no layout"));
     if (H5Pget_layout(properties) == H5D_VIRTUAL || H5Pget_external_count(properties) > 0)
       refuse("keeps its elements in other files");
@@ -107,7 +109,6 @@ class hdf5_file {
     std::string claim;
     for (const hsize_t e : found) {
       claim += (claim.empty() ? "" : " x ") + std::to_string(e);
-      if (e == 0) refuse("has an extent of 0");
       if (elements_ > room / bytes / e)
         refuse("claims " + claim + " or more elements of " + std::to_string(bytes) + " bytes, but " +
                std::to_string(stored) + " bytes are stored for them in a file of " + std::to_string(file_bytes));

@@ -26,14 +26,13 @@ struct axis_weights {
 
   void make(double offset, double length, int in, int out) {
     const double s = length / out, half = std::max(1.0, s);
-    taps = std::min(in, static_cast<int>(std::ceil(half)) * 2 + 1);
+    taps = std::min(in, static_cast<int>(std::ceil(2 * half)));  // centres of pixels in an open interval of 2 half
     first.resize(static_cast<std::size_t>(out));
     weight.assign(static_cast<std::size_t>(out) * static_cast<std::size_t>(taps), 0.0f);
     float* w = weight.data();
     for (int i = 0; i < out; ++i, w += taps) {
       const double centre = (i + 0.5) * s + offset;
-      int from = std::clamp(static_cast<int>(std::floor(centre - half)), 0, in - 1);
-      from = std::min(from, in - taps);
+      const int from = std::clamp(static_cast<int>(std::floor(centre - half - 0.5)) + 1, 0, in - taps);
       double sum = 0;
       for (int t = 0; t < taps; ++t) sum += std::max(0.0, 1 - std::abs(from + t + 0.5 - centre) / half);
       for (int t = 0; t < taps; ++t)
@@ -47,6 +46,20 @@ struct resample_scratch {
   axis_weights rows, columns;
   std::vector<float> line, result;
 };
+
+// One row, `Channels` of them at once.
+template <int Channels>
+void resample_row(const axis_weights& columns, const float* from, std::ptrdiff_t pixel, std::ptrdiff_t channel,
+                  int width, float* out, std::ptrdiff_t plane) {
+  const float* along = columns.weight.data();
+  for (int x = 0; x < width; ++x, along += columns.taps) {
+    const float* in = from + columns.first[static_cast<std::size_t>(x)] * pixel;
+    float sum[Channels] = {};
+    for (int t = 0; t < columns.taps; ++t)
+      for (int c = 0; c < Channels; ++c) sum[c] += along[t] * in[t * pixel + c * channel];
+    for (int c = 0; c < Channels; ++c) out[c * plane + x] = sum[c];
+  }
+}
 
 template <class T>
 void resample(const image_view& v, const T* first, int height, int width, resample_scratch& s) {
@@ -68,17 +81,14 @@ void resample(const image_view& v, const T* first, int height, int width, resamp
         const float weight = down[t];
         for (std::ptrdiff_t i = 0; i < span; ++i) line[i] += weight * static_cast<float>(in[i]);
       }
-      for (int j = k; j < (together ? v.channels : k + 1); ++j) {
-        const float* from = line + (first + k * v.channel - low) + (j - k) * v.channel;
-        float* out = s.result.data() + (std::ptrdiff_t{j} * height + y) * width;
-        const float* along = s.columns.weight.data();
-        for (int x = 0; x < width; ++x, along += s.columns.taps) {
-          const float* in = from + s.columns.first[static_cast<std::size_t>(x)] * v.pixel;
-          float sum = 0;
-          for (int t = 0; t < s.columns.taps; ++t) sum += along[t] * in[t * v.pixel];
-          out[x] = sum;
-        }
-      }
+      const float* from = line + (first + k * v.channel - low);
+      float* out = s.result.data() + (std::ptrdiff_t{k} * height + y) * width;
+      const std::ptrdiff_t plane = std::ptrdiff_t{height} * width;
+      if (together && v.channels == 3)
+        resample_row<3>(s.columns, from, v.pixel, v.channel, width, out, plane);
+      else
+        for (int j = 0; j < (together ? v.channels : 1); ++j)
+          resample_row<1>(s.columns, from + j * v.channel, v.pixel, 0, width, out + j * plane, 0);
     }
   }
 }
