@@ -1,12 +1,19 @@
 #!/bin/bash
-# compile_time.sh [--rounds N]: seconds and peak memory to compile and link (a) examples/lenet.cpp, (b) a flat network of
-# 150 layers, bench/flat150.cpp, and (c) dlib's LeNet trainer, bench/peers/dlib_lenet.cpp, where dlib is (Debian:
-# libdlib-dev), all with the same compiler and flags (CXX; CXXFLAGS, by default -O2 -std=c++20), in turns. Prints one JSON
-# line for every run, and one with the medians for each program.
+# compile_time.sh [--rounds N] [--large]: seconds and peak memory to compile and link examples/lenet.cpp, a flat network of
+# 150 layers, bench/flat150.cpp, and dlib's LeNet trainer, bench/peers/dlib_lenet.cpp, where dlib is (Debian: libdlib-dev);
+# with --large trainers of GoogLeNet and ResNet-50, ours (bench/trainers) and dlib's (bench/peers). All with the same
+# compiler and flags (CXX; CXXFLAGS, by default -O2 -std=c++20), in turns. Prints one JSON line for every run, and one with
+# the medians for each program.
 set -euo pipefail
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
-rounds=3
-[ "${1:-}" = --rounds ] && rounds=$2
+rounds=3 large=0
+while [ $# -gt 0 ]; do
+  case $1 in
+    --rounds) rounds=$2; shift ;; --large) large=1 ;;
+    *) sed -n '2,6s/^# //p' "${BASH_SOURCE[0]}"; exit 2 ;;
+  esac
+  shift
+done
 cxx=${CXX:-c++}
 read -ra flags <<<"${CXXFLAGS:--O2 -std=c++20}"
 export CCACHE_DISABLE=1 OMPI_CXX=$cxx MPICH_CXX=$cxx
@@ -25,12 +32,11 @@ done
 library=(-I"$root/include" "${mpi[@]}" -DOMPI_SKIP_MPICXX -DMPICH_SKIP_MPICXX -fopenmp -pthread)
 libraries=("${mpi_libraries[@]}" -ldnnl "${blas[@]}" -lz)
 
-names=()
-[ -e "$root/examples/lenet.cpp" ] && names+=(lenet) || say "no examples/lenet.cpp"
-[ -e "$root/bench/flat150.cpp" ] && names+=(flat150) || say "no bench/flat150.cpp"
+names=(lenet flat150)
+[ $large = 1 ] && names=(googlenet resnet50)
 dlib_flags=("${flags[@]}")
 if echo '#include <dlib/dnn.h>' | "$cxx" -std=c++17 -M -x c++ - >/dev/null 2>&1; then
-  names+=(dlib_lenet)
+  if [ $large = 1 ]; then names+=(dlib_googlenet dlib_resnet50); else names+=(dlib_lenet); fi
   if ! "$cxx" "${flags[@]}" -fsyntax-only "$root/bench/peers/dlib_lenet.cpp" 2>"$work/dlib.log"; then
     dlib_flags=("${flags[@]/-std=c++20/-std=c++17}")
     say "this dlib does not compile with ${flags[*]}; it is measured with ${dlib_flags[*]}"
@@ -44,7 +50,8 @@ one() {  # one NAME: prints its JSON line
   case $1 in
     lenet) command=("$cxx" "${flags[@]}" "${library[@]}" "$root/examples/lenet.cpp" -o "$work/a.out" "${libraries[@]}") ;;
     flat150) command=("$cxx" "${flags[@]}" "${library[@]}" "$root/bench/flat150.cpp" -o "$work/a.out" "${libraries[@]}") ;;
-    dlib_lenet) command=("$cxx" "${dlib_flags[@]}" "$root/bench/peers/dlib_lenet.cpp" -o "$work/a.out" -ldlib -lblas -llapack -pthread) ;;
+    googlenet | resnet50) command=("$cxx" "${flags[@]}" "${library[@]}" "$root/bench/trainers/$1.cpp" -o "$work/a.out" "${libraries[@]}") ;;
+    dlib_*) command=("$cxx" "${dlib_flags[@]}" "$root/bench/peers/$1.cpp" -o "$work/a.out" -ldlib -lblas -llapack -pthread) ;;
   esac
   line=$("$work/measure" "${command[@]}" 2>"$work/log") || { cat "$work/log" >&2; say "does not compile: ${command[*]}"; return 1; }
   echo "$line" | sed "s/^{/{\"program\": \"$1\", /" | tee -a "$work/runs"
