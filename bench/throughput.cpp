@@ -1,10 +1,69 @@
-// Training throughput of LeNet on MNIST's shapes: see throughput.hpp.
-//   build/bench/throughput --batch 64 --threads 1
-//   mpirun -n 2 build/bench/throughput --batch 128 --threads 1
-#include "throughput.hpp"
+// Training throughput of the networks of the zoo, on random images in memory.
+//   build/bench/throughput --net googlenet --batch 16 --threads 1
+//   mpirun -n 2 build/bench/throughput --net lenet --batch 128 --threads 1
+#include <getopt.h>
 
-#include <firecaffe/cpu.hpp>
-#include <firecaffe/mpi.hpp>
-#include <firecaffe/zoo/lenet.hpp>
+#include <algorithm>
+#include <cstdio>
+#include <cstdlib>
 
-int main(int argc, char** argv) { return run<fc::zoo::lenet>(argc, argv, "lenet"); }
+#include "nets/nets.hpp"
+
+constexpr const char* usage =
+    "usage: throughput [--net NET] [--batch N] [--threads N] [--seconds S] [--rounds N]\n"
+    "Times training steps (forward, loss, backward, sum over the ranks, update) on random images in memory; under\n"
+    "mpirun on all ranks, with --batch their global batch. Prints one JSON object per line on standard output, a "
+    "table\n"
+    "on standard error.\n"
+    "  --net NET      a network of the zoo (lenet), or `all`; --list names them\n"
+    "  --batch N      samples of one update, on all ranks together (64)\n"
+    "  --threads N    of each rank (1)\n"
+    "  --seconds S    to measure for, after a warm-up (5)\n"
+    "  --rounds N     the time is cut into; the median and the spread are over these (9)\n";
+
+throughput_arguments parse(int argc, char** argv) {
+  throughput_arguments a;
+  const option options[] = {{"net", 1, nullptr, 'n'},     {"batch", 1, nullptr, 'b'},  {"threads", 1, nullptr, 't'},
+                            {"seconds", 1, nullptr, 's'}, {"rounds", 1, nullptr, 'r'}, {"list", 0, nullptr, 'l'},
+                            {"help", 0, nullptr, 'h'},    {nullptr, 0, nullptr, 0}};
+  for (int c; (c = getopt_long(argc, argv, "h", options, nullptr)) != -1;) switch (c) {
+      case 'n':
+        a.net = optarg;
+        break;
+      case 'b':
+        a.batch = std::stoi(optarg);
+        break;
+      case 't':
+        a.threads = std::stoi(optarg);
+        break;
+      case 's':
+        a.seconds = std::stod(optarg);
+        break;
+      case 'r':
+        a.rounds = std::max(1, std::stoi(optarg));
+        break;
+      case 'l':
+        for (std::size_t i = 0; i < measured_net_count; ++i) std::puts(measured_nets[i]->name);
+        std::exit(0);
+      default:
+        std::fputs(usage, c == 'h' ? stdout : stderr);
+        std::exit(c == 'h' ? 0 : 2);
+    }
+  return a;
+}
+
+int main(int argc, char** argv) try {
+  throughput_arguments a = parse(argc, argv);
+  if (a.net != "all") find_net(a.net);
+  firecaffe::mpi::session session{argc, argv};
+  const std::string wanted = a.net;
+  for (std::size_t i = 0; i < measured_net_count; ++i) {
+    if (wanted != "all" && wanted != measured_nets[i]->name) continue;
+    a.net = measured_nets[i]->name;
+    measured_nets[i]->throughput(a, session);
+  }
+  return 0;
+} catch (const std::exception& e) {
+  std::fprintf(stderr, "throughput: %s\n", e.what());
+  return 1;
+}

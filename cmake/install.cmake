@@ -11,4 +11,5 @@ install(FILES
   ${PROJECT_BINARY_DIR}/package/firecaffe-config.cmake
   ${PROJECT_BINARY_DIR}/package/firecaffe-config-version.cmake
   cmake/components.cmake cmake/FindPFR.cmake cmake/FindDNNL.cmake cmake/FindCBLAS.cmake cmake/FindCUDNN.cmake
+  cmake/FindPROTOZERO.cmake cmake/FindLMDB.cmake cmake/FindSerialHDF5.cmake
   DESTINATION ${package_dir})

@@ -64,7 +64,15 @@ need_for_library() {
   if compiler >/dev/null && ! have_openmp; then missing+=(libomp-dev); fi
   have_mpi || missing+=(openmpi-bin libopenmpi-dev)
 }
-need_for_tests() { need doctest-dev have_header doctest/doctest.h; }
+have_hdf5() { have_header hdf5.h || have_header hdf5/serial/hdf5.h; }
+need_for_readers() {  # optional components
+  need libjpeg-dev have_header jerror.h
+  need libpng-dev have_header png.h
+  need libprotozero-dev have_header protozero/pbf_reader.hpp
+  need liblmdb-dev have_header lmdb.h
+  need libhdf5-dev have_hdf5
+}
+need_for_tests() { need doctest-dev have_header doctest/doctest.h; need_for_readers; }
 need_for_examples() { need libcli11-dev have_header CLI/CLI.hpp; }
 need_for_data() { need dataset-fashion-mnist have_data; }
 
@@ -84,9 +92,9 @@ install_missing() {
   if ! have_tool apt-get; then
     say "missing, by the names of Debian's packages: ${missing[*]}" >&2
     if have_tool dnf; then
-      die "install them and run this again; on Fedora: dnf install gcc-c++ cmake make boost-devel zlib-devel onednn-devel openblas-devel openmpi-devel doctest-devel cli11-devel (then: module load mpi)"
+      die "install them and run this again; on Fedora: dnf install gcc-c++ cmake make boost-devel zlib-devel onednn-devel openblas-devel openmpi-devel doctest-devel libjpeg-turbo-devel libpng-devel protozero-devel lmdb-devel hdf5-devel cli11-devel (then: module load mpi)"
     elif have_tool zypper; then
-      die "install them and run this again; on openSUSE: zypper install gcc-c++ cmake make boost-devel zlib-devel onednn-devel openblas-devel openmpi4-devel doctest-devel cli11-devel"
+      die "install them and run this again; on openSUSE: zypper install gcc-c++ cmake make boost-devel zlib-devel onednn-devel openblas-devel openmpi4-devel doctest-devel libjpeg8-devel libpng16-devel protozero-devel lmdb-devel hdf5-devel cli11-devel"
     fi
     die "install them by your system's means (modules, Spack) and run this again"
   fi

@@ -8,6 +8,11 @@ headers() {
     case "${header#"$root"/}" in
       cpu.hpp | cpu/*) [[ $components == *" cpu "* ]] || continue ;;
       mpi.hpp | comm/mpi*) [[ $components == *" mpi "* ]] || continue ;;
+      data/jpeg.hpp | data/png.hpp | data/decode.hpp | data/image_files.hpp | data/folder.hpp | data/list.hpp)
+        [[ $components == *" images "* ]] || continue ;;
+      data/protobuf.hpp | data/datum.hpp | data/mean_file.hpp) [[ $components == *" protozero "* ]] || continue ;;
+      data/lmdb.hpp) [[ $components == *" lmdb "* ]] || continue ;;
+      data/hdf5*) [[ $components == *" hdf5 "* ]] || continue ;;
     esac
     echo "$header"
   done

@@ -38,8 +38,9 @@ check() {
       else if (name ~ /^mpi/) { if (file !~ /^comm\/mpi/) fail("<" name "> belongs to comm/mpi*") }
       else if (name ~ /^nccl/) { if (file !~ /^comm\/nccl/) fail("<" name "> belongs to comm/nccl*") }
       else if (name ~ /^(cuda|cudnn|cublas|thrust\/|cub\/|nv)/) { if (folder != "cuda" && file !~ /^comm\/nccl/) fail("<" name "> belongs to cuda/") }
-      else if (name ~ /^zlib/) { if (folder != "data") fail("<" name "> belongs to data/") }
-      else if (name !~ /^boost\/pfr/ && name !~ /^[a-z0-9_]+$/ && name !~ /^(sys\/[a-z]+|unistd|fcntl|sched|pthread|dlfcn|signal|poll|time|immintrin|arm_neon|x86intrin)\.h$/)
+      else if (name ~ /^protozero\//) { if (folder != "data" && folder != "interop") fail("<" name "> belongs to data/ and interop/") }
+      else if (name ~ /^(zlib|lmdb|jpeglib|jerror|png|hdf5)\.h$/) { if (folder != "data") fail("<" name "> belongs to data/") }
+      else if (name !~ /^boost\/pfr/ && name !~ /^[a-z0-9_]+$/ && name !~ /^(sys\/[a-z]+|unistd|fcntl|dirent|sched|pthread|dlfcn|signal|poll|time|immintrin|arm_neon|x86intrin)\.h$/)
         fail("<" name "> is neither the standard library nor one of our dependencies")
     }
     {
@@ -99,6 +100,8 @@ self_test() {
   bites train/a.hpp '#include <mpi.h>\n' 'belongs to comm/mpi'
   bites core/a.hpp '#include <cuda_runtime.h>\n' 'belongs to cuda/'
   bites core/a.hpp '#include <zlib.h>\n' 'belongs to data/'
+  bites comm/mpi.hpp '#include <lmdb.h>\n' 'belongs to data/'
+  bites comm/mpi.hpp '#include <protozero/pbf_reader.hpp>\n' 'belongs to data/'
   bites core/a.hpp '#include <Eigen/Dense>\n' 'neither the standard library'
   bites all.hpp '#include <mpi.h>\n' 'belongs to comm/mpi'
   bites misc/a.hpp '\n' 'the table does not have'

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "firecaffe/layers/conv.hpp"
+#include "firecaffe/layers/conv_transpose.hpp"
 #include "firecaffe/layers/losses.hpp"
 #include "firecaffe/layers/lrn.hpp"
 #include "firecaffe/layers/pointwise.hpp"
@@ -127,6 +128,18 @@ struct reference_layer {
   static constexpr no_parameters<weight_layout> storage() { return {}; }
 };
 
+// f(tap, pixel of the input) for the taps of window q that are inside it.
+template <class F>
+void each_tap(const window& s, shape in, shape out, int q, F f) {
+  for (int k = 0; k < s.taps(); ++k) {
+    const int d = q / (out.width * out.height) * s.stride_d + k / (s.kernel_w * s.kernel_h) * s.dilation_d - s.pad_d;
+    const int h = q / out.width % out.height * s.stride_h + k / s.kernel_w % s.kernel_h * s.dilation_h - s.pad_h;
+    const int w = q % out.width * s.stride_w + k % s.kernel_w * s.dilation_w - s.pad_w;
+    if (d >= 0 && d < in.depth && h >= 0 && h < in.height && w >= 0 && w < in.width)
+      f(k, (d * in.height + h) * in.width + w);
+  }
+}
+
 template <bool Slices, int Outputs, class... Options, place In, place Out>
 struct implementation<basic_reference<Slices>, conv<Outputs, Options...>, In, Out> {
   using layer_type = conv<Outputs, Options...>;
@@ -144,17 +157,13 @@ struct implementation<basic_reference<Slices>, conv<Outputs, Options...>, In, Ou
   static void each_product(F f) {
     const shape in = In.extents, out = Out.extents;
     const int inputs = in.channels / s.groups;
+    const window w = layer_type::slide(in);
     for (int o = 0; o < out.channels; ++o)
       for (int q = 0; q < out.pixels(); ++q)
-        for (int i = 0; i < inputs; ++i)
-          for (int r = 0; r < s.slide.kernel_h; ++r)
-            for (int t = 0; t < s.slide.kernel_w; ++t) {
-              const int h = q / out.width * s.slide.stride_h + r * s.slide.dilation_h - s.slide.pad_h;
-              const int w = q % out.width * s.slide.stride_w + t * s.slide.dilation_w - s.slide.pad_w;
-              if (h >= 0 && h < in.height && w >= 0 && w < in.width)
-                f(o, q, o / (out.channels / s.groups) * inputs + i, h * in.width + w,
-                  ((o * inputs + i) * s.slide.kernel_h + r) * s.slide.kernel_w + t);
-            }
+        each_tap(w, in, out, q, [&](int k, int p) {
+          for (int i = 0; i < inputs; ++i)
+            f(o, q, o / (out.channels / s.groups) * inputs + i, p, (o * inputs + i) * w.taps() + k);
+        });
   }
 
   void forward(device&, const_view x, view y, parameters<const double*> p, const pass&) {
@@ -182,18 +191,65 @@ struct implementation<basic_reference<Slices>, conv<Outputs, Options...>, In, Ou
   }
 };
 
-// f(pixel) for the pixels of window q inside the plane, row by row; the result is the window's size in the padded
-// plane.
+template <bool Slices, int Outputs, class... Options, place In, place Out>
+struct implementation<basic_reference<Slices>, conv_transpose<Outputs, Options...>, In, Out> {
+  using layer_type = conv_transpose<Outputs, Options...>;
+  using device = basic_reference<Slices>;
+  using view = tensor_view<double>;
+  using const_view = tensor_view<const double>;
+  template <class U>
+  using parameters = typename layer_type::template parameters<U>;
+  static constexpr conv_settings s = layer_type::settings;
+  static constexpr parameters<weight_layout> storage() { return canonical_storage<layer_type>(In.extents); }
+  implementation(device&, int) {}
+
+  // f(o, q, c, p, weight) for every product: y[o, q] += w[weight] * x[c, p], where q is in the window that p would
+  // have.
+  template <class F>
+  static void each_product(F f) {
+    const int outputs = Outputs / s.groups, inputs = In.extents.channels / s.groups;
+    const window w = layer_type::slide(In.extents);
+    for (int c = 0; c < In.extents.channels; ++c)
+      for (int p = 0; p < In.extents.pixels(); ++p)
+        each_tap(w, Out.extents, In.extents, p, [&](int k, int q) {
+          for (int o = 0; o < outputs; ++o) f(c / inputs * outputs + o, q, c, p, (c * outputs + o) * w.taps() + k);
+        });
+  }
+
+  void forward(device&, const_view x, view y, parameters<const double*> p, const pass&) {
+    device::each(y, [&](int n, int o, int q) {
+      y(n, o, q) = 0;
+      if constexpr (s.bias) y(n, o, q) = p.bias[o];
+    });
+    for (int n = 0; n < x.samples; ++n)
+      each_product([&](int o, int q, int c, int at, int w) { y(n, o, q) += p.weight[w] * x(n, c, at); });
+  }
+
+  void backward(device&, const_view x, const_view, view dy, view dx, parameters<const double*> p, parameters<double*> g,
+                accumulation adds, const pass&) {
+    for (std::size_t i = 0; !adds.parameters && i < storage().weight.extent; ++i) g.weight[i] = 0;
+    if constexpr (s.bias) {
+      for (int o = 0; !adds.parameters && o < Outputs; ++o) g.bias[o] = 0;
+      device::each(dy, [&](int n, int o, int q) { g.bias[o] += dy(n, o, q); });
+    }
+    if (dx && !adds.input) device::each(dx, [&](int n, int c, int at) { dx(n, c, at) = 0; });
+    for (int n = 0; n < x.samples; ++n)
+      each_product([&](int o, int q, int c, int at, int w) {
+        g.weight[w] += dy(n, o, q) * x(n, c, at);
+        if (dx) dx(n, c, at) += dy(n, o, q) * p.weight[w];
+      });
+  }
+};
+
+// f(pixel) for the pixels of window q inside the input, row by row; the result is the window's size in the padded
+// input.
 template <class F>
 int each_in_window(const window& s, shape in, shape out, int q, F f) {
   int size = 0;
-  for (int r = 0; r < s.kernel_h; ++r)
-    for (int t = 0; t < s.kernel_w; ++t) {
-      const int h = q / out.width * s.stride_h + r - s.pad_h, w = q % out.width * s.stride_w + t - s.pad_w;
-      if (h >= in.height + s.pad_h || w >= in.width + s.pad_w) continue;
-      ++size;
-      if (h >= 0 && h < in.height && w >= 0 && w < in.width) f(h * in.width + w);
-    }
+  each_tap({s.kernel_h, s.kernel_w, s.stride_h, s.stride_w, 0, 0, 1, 1, s.kernel_d, s.stride_d},
+           {1, in.height + 2 * s.pad_h, in.width + 2 * s.pad_w, in.depth + 2 * s.pad_d}, out, q,
+           [&](int, int) { ++size; });
+  each_tap(s, in, out, q, [&](int, int p) { f(p); });
   return size;
 }
 

@@ -37,6 +37,19 @@ bool fills(firecaffe::filler::distribution kind, double first, Chosen chosen) {
   return found > 0;
 }
 
+// What the solver's learning rate and weight decay are multiplied by, for weights and for biases.
+template <class Net>
+bool multiplies(float weight_rate, float weight_decay, float bias_rate, float bias_decay) {
+  const auto& parameters = firecaffe::parameters_of<Net, firecaffe::cpu>;
+  for (int i = 0; i < parameters.count; ++i) {
+    const firecaffe::parameter& p = parameters.list[i].description;
+    const bool bias = p.inputs * p.taps == 1;
+    if (p.settings.lr_mult != (bias ? bias_rate : weight_rate)) return false;
+    if (p.settings.decay_mult != (bias ? bias_decay : weight_decay)) return false;
+  }
+  return parameters.count > 0;
+}
+
 // Smooth images, pixels without their mean: waves of a few periods.
 inline std::vector<float> waves(firecaffe::shape s, int samples, double amplitude) {
   using namespace firecaffe;

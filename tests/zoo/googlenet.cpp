@@ -2,6 +2,7 @@
 
 #include "firecaffe/cpu/lrn.hpp"
 #include "first_steps.hpp"
+#include "reference.hpp"
 
 namespace fc = firecaffe;
 using fc::shape;
@@ -81,6 +82,8 @@ TEST_CASE("parameters are filled as published") {
       fills<net>(filler::constant, 0, [](const parameter& p) { return p.inputs * p.taps == 1 && p.outputs == 1000; }));
 }
 
+TEST_CASE("biases learn twice as fast as weights and do not decay") { CHECK(multiplies<net>(1, 1, 2, 0)); }
+
 TEST_CASE("branches write where the concatenation reads") {
   const auto& plan = fc::plan<net, fc::cpu>;
   int branches = 0, copied = 0;
@@ -109,3 +112,5 @@ TEST_CASE("it starts to learn, heads included") {
     CHECK(losses[2][i] < losses[0][i]);
   }
 }
+
+TEST_CASE("a training step is PyTorch's") { agrees_with_reference<net>("googlenet"); }

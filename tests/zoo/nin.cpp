@@ -2,6 +2,7 @@
 
 #include "firecaffe/cpu/device.hpp"
 #include "first_steps.hpp"
+#include "reference.hpp"
 
 namespace fc = firecaffe;
 using fc::shape;
@@ -37,9 +38,13 @@ TEST_CASE("parameters are filled as published") {
                    [](const parameter& p) { return p.taps == 1 && p.inputs > 1 && p.outputs != 1000; }));
 }
 
+TEST_CASE("biases learn twice as fast as weights and do not decay") { CHECK(multiplies<net>(1, 1, 2, 0)); }
+
 TEST_CASE("it starts to learn") {
   const auto losses = first_steps<net>(0.001f, 100);
   for (const auto& l : losses) MESSAGE(l[0]);
   CHECK(losses[0][0] == doctest::Approx(loss_of_guessing).epsilon(0.03));
   CHECK(losses[2][0] < losses[0][0]);
 }
+
+TEST_CASE("a training step is PyTorch's") { agrees_with_reference<net>("nin"); }

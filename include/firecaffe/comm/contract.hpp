@@ -28,7 +28,6 @@ concept gradient_communicator = requires(C c, const C k, int bucket, std::size_t
   c.wait_all();
   c.sum(doubles);
   c.agree(hash, text);
-  { C::bytes_sent(bucket, bucket, count, count) } -> std::same_as<std::uint64_t>;
 };
 
 }  // namespace firecaffe

@@ -1,15 +1,36 @@
 #pragma once
 
 #include "layer.hpp"
+#include "shape.hpp"
 
 namespace firecaffe {
 
 // A layer's options are types, in any order: conv<20, kernel<5>, stride<2>, no_bias>. Each writes its part of the
 // layer's settings; one that the layer has no such part for is refused where the network is checked.
 
-// The sliding window of a convolution or a pooling layer.
+// The sliding window of a convolution or a pooling layer. As configured, what an option with one argument says of depth
+// is open until the data are known: `over` settles it.
 struct window {
   int kernel_h = 0, kernel_w = 0, stride_h = 1, stride_w = 1, pad_h = 0, pad_w = 0, dilation_h = 1, dilation_w = 1;
+  int kernel_d = 1, stride_d = 1, pad_d = 0, dilation_d = 1;
+
+  static constexpr int as_height = -0x7fffffff - 1;  // in a member for depth: an option with one argument set it
+
+  constexpr window over(shape in) const {
+    const bool volume = in.depth > 1;
+    auto settled = [&](int depth, int height, int flat) { return depth != as_height ? depth : volume ? height : flat; };
+    window w = *this;
+    w.kernel_d = settled(kernel_d, kernel_h, 1), w.stride_d = settled(stride_d, stride_h, 1);
+    w.pad_d = settled(pad_d, pad_h, 0), w.dilation_d = settled(dilation_d, dilation_h, 1);
+    return w;
+  }
+
+  constexpr int taps() const { return kernel_d * kernel_h * kernel_w; }
+  constexpr bool has_kernel() const { return kernel_d > 0 && kernel_h > 0 && kernel_w > 0; }
+  constexpr bool in_range() const {
+    return stride_d > 0 && stride_h > 0 && stride_w > 0 && pad_d >= 0 && pad_h >= 0 && pad_w >= 0 && dilation_d > 0 &&
+           dilation_h > 0 && dilation_w > 0;
+  }
 
   // Output extent without and with Caffe's rounding up: a window that starts beyond the padded input is dropped.
   static constexpr int floor_extent(int in, int kernel, int stride, int pad, int dilation) {
@@ -21,43 +42,75 @@ struct window {
     const int out = (in + 2 * pad - kernel + stride - 1) / stride + 1;
     return pad > 0 && (out - 1) * stride >= in + pad ? out - 1 : out;
   }
+  // The inverse of floor_extent: the input of which `out` windows leave nothing over.
+  static constexpr int transposed_extent(int out, int kernel, int stride, int pad, int dilation) {
+    return stride * (out - 1) + dilation * (kernel - 1) + 1 - 2 * pad;
+  }
   friend constexpr bool operator==(const window&, const window&) = default;
 };
 
-template <int Height, int Width = Height>
+// The extents that an option gives: (H, W), or (D, H, W), or one for all. One argument is a square on data of depth 1
+// and a cube on deeper data; two say nothing of depth (kernel 1, stride 1, pad 0, dilation 1); three are meant as they
+// stand. Each option of a layer is read alone. Data in one dimension are (C, 1, L), with kernel<1, K>, stride<1, S>...
+template <int... Extents>
+struct window_extents {
+  static_assert(sizeof...(Extents) >= 1 && sizeof...(Extents) <= 3,
+                "kernel, stride, pad and dilation take one argument, (H, W) or (D, H, W)");
+  static constexpr int count = int(sizeof...(Extents));
+  static constexpr int at(int i) {
+    const int list[] = {Extents..., 0};
+    return list[i];
+  }
+  static constexpr int width = at(count - 1), height = at(count == 1 ? 0 : count - 2);
+  static constexpr int depth(int flat) { return count == 1 ? window::as_height : count == 2 ? flat : at(0); }
+};
+
+template <int... Extents>
 struct kernel {
   template <class Settings>
   static constexpr void apply(Settings& s) requires requires {
     s.slide.kernel_h;
   }
-  { s.slide.kernel_h = Height, s.slide.kernel_w = Width; }
+  {
+    using e = window_extents<Extents...>;
+    s.slide.kernel_d = e::depth(1), s.slide.kernel_h = e::height, s.slide.kernel_w = e::width;
+  }
 };
 
-template <int Height, int Width = Height>
+template <int... Extents>
 struct stride {
   template <class Settings>
   static constexpr void apply(Settings& s) requires requires {
     s.slide.stride_h;
   }
-  { s.slide.stride_h = Height, s.slide.stride_w = Width; }
+  {
+    using e = window_extents<Extents...>;
+    s.slide.stride_d = e::depth(1), s.slide.stride_h = e::height, s.slide.stride_w = e::width;
+  }
 };
 
-template <int Height, int Width = Height>
+template <int... Extents>
 struct pad {
   template <class Settings>
   static constexpr void apply(Settings& s) requires requires {
     s.slide.pad_h;
   }
-  { s.slide.pad_h = Height, s.slide.pad_w = Width; }
+  {
+    using e = window_extents<Extents...>;
+    s.slide.pad_d = e::depth(0), s.slide.pad_h = e::height, s.slide.pad_w = e::width;
+  }
 };
 
-template <int Height, int Width = Height>
+template <int... Extents>
 struct dilation {
   template <class Settings>
   static constexpr void apply(Settings& s) requires requires {
     s.dilates;
   }
-  { s.slide.dilation_h = Height, s.slide.dilation_w = Width; }
+  {
+    using e = window_extents<Extents...>;
+    s.slide.dilation_d = e::depth(1), s.slide.dilation_h = e::height, s.slide.dilation_w = e::width;
+  }
 };
 
 template <int Groups>
@@ -77,7 +130,7 @@ struct no_bias {
   { s.bias = false; }
 };
 
-// Pooling windows at the right and lower edge may hang over the input, as in Caffe (PyTorch's ceil_mode).
+// Pooling windows at the far edges may hang over the input, as in Caffe (PyTorch's ceil_mode).
 struct ceil_mode {
   template <class Settings>
   static constexpr void apply(Settings& s) requires requires {
@@ -86,7 +139,7 @@ struct ceil_mode {
   { s.ceil = true; }
 };
 
-// The window is the whole plane.
+// The window is the whole plane or volume.
 struct global {
   template <class Settings>
   static constexpr void apply(Settings& s) requires requires {

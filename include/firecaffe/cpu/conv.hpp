@@ -17,12 +17,13 @@ constexpr bool cpu_fuses<dense<Outputs, Options...>, Next> = true;
 // Which kernels a convolution gets: our own where channels do not fill the vendor's vectors and the geometry is plain.
 template <int Block, class Conv>
 constexpr bool runs_narrow(place in, place out) {
-  constexpr conv_settings s = Conv::settings;
-  const bool plain = s.slide.stride_h == 1 && s.slide.stride_w == 1 && s.slide.pad_h == 0 && s.slide.pad_w == 0 &&
-                     s.slide.dilation_h == 1 && s.slide.dilation_w == 1 && s.groups == 1;
+  const window s = Conv::slide(in.extents);
+  const bool flat = in.extents.depth == 1 && s.kernel_d == 1 && s.pad_d == 0;
+  const bool plain = s.stride_h == 1 && s.stride_w == 1 && s.pad_h == 0 && s.pad_w == 0 && s.dilation_h == 1 &&
+                     s.dilation_w == 1 && Conv::settings.groups == 1;
   const bool ragged = in.extents.channels % Block != 0 || out.extents.channels % Block != 0;
-  const int taps = s.slide.kernel_h * s.slide.kernel_w;
-  return plain && ragged && out.strides.block == Block && s.slide.kernel_w <= 11 && taps > 1 &&
+  const int taps = s.taps();
+  return flat && plain && ragged && out.strides.block == Block && s.kernel_w <= 11 && taps > 1 &&
          in.extents.channels * taps * out.extents.channels <= 64 * 1024;
 }
 
@@ -67,7 +68,7 @@ struct cpu_conv {
                                             Out.extents,
                                             In.strides,
                                             Out.strides,
-                                            Conv::settings.slide,
+                                            Conv::slide(In.extents),
                                             has_bias,
                                             !std::is_same_v<Activation, identity>};
 
@@ -83,7 +84,7 @@ struct cpu_conv {
                const pass&) {
     const float* bias = nullptr;
     if constexpr (has_bias) bias = p.bias;
-    vendor_.forward(device.threads(), x.samples, x.data, y.data, p.weight, bias);
+    vendor_.forward(device.threads(), device.scratch(), x.samples, x.data, y.data, p.weight, bias);
   }
 
   void backward(basic_cpu<Block>& device, tensor_view<const float> x, tensor_view<const float> y, tensor_view<float> dy,
@@ -93,8 +94,10 @@ struct cpu_conv {
     if constexpr (has_bias) bias = gradients.bias;
     conv_bias_backward<Block, Activation, Out>(device.threads(), y, dy, bias, adds.parameters);
     if (x.samples == 0 && !adds.parameters) std::memset(gradients.weight, 0, storage().weight.extent * sizeof(float));
-    vendor_.backward_weight(device.threads(), x.samples, x.data, dy.data, gradients.weight, adds.parameters);
-    if (dx) vendor_.backward_input(device.threads(), x.samples, dx.data, dy.data, p.weight, adds.input);
+    vendor_.backward_weight(device.threads(), device.scratch(), x.samples, x.data, dy.data, gradients.weight,
+                            adds.parameters);
+    if (dx)
+      vendor_.backward_input(device.threads(), device.scratch(), x.samples, dx.data, dy.data, p.weight, adds.input);
   }
 
  private:
@@ -106,8 +109,8 @@ struct cpu_narrow_conv {
   template <class U>
   using parameters = typename Conv::template parameters<U>;
   static constexpr bool has_bias = Conv::settings.bias;
-  using kernels = narrow_conv<Block, In.extents, In.strides, Out.extents, Conv::settings.slide.kernel_h,
-                              Conv::settings.slide.kernel_w>;
+  using kernels = narrow_conv<Block, In.extents, In.strides, Out.extents, Conv::slide(In.extents).kernel_h,
+                              Conv::slide(In.extents).kernel_w>;
 
   static constexpr parameters<weight_layout> storage() {
     auto s = canonical_storage<Conv>(In.extents);
@@ -123,7 +126,7 @@ struct cpu_narrow_conv {
 
   void forward(basic_cpu<Block>& device, tensor_view<const float> x, tensor_view<float> y, parameters<const float*> p,
                const pass&) {
-    static constexpr float zeros[kernels::padded_outputs] = {};
+    alignas(64) static constexpr float zeros[kernels::padded_outputs] = {};
     const float* bias = zeros;
     if constexpr (has_bias) bias = p.bias;
 #pragma omp parallel for num_threads(device.threads()) if (device.threads() > 1)

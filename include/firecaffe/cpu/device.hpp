@@ -1,11 +1,10 @@
 #pragma once
 
-#include <cblas.h>
-
 #include <cstdint>
 
 #include "../core/error.hpp"
 #include "../core/implementation.hpp"
+#include "gemm.hpp"
 #include "memory.hpp"
 #include "threads.hpp"
 
@@ -43,6 +42,7 @@ class basic_cpu {
     one_blas_thread();
   }
   int threads() const { return threads_; }
+  scratch_memory& scratch() { return scratch_; }
 
   // For one of `node_size` ranks of a node: `threads`, or the rank's share of the cores, or fewer where its launcher
   // bound it to fewer.
@@ -169,7 +169,9 @@ class basic_cpu {
     if (m == 0 || n == 0) return;
     const int parts = threads_ > 1 && std::int64_t{m} * n * k > 100000 ? threads_ : 1;
     const bool rows = m >= n;
-#pragma omp parallel for num_threads(parts) if (parts > 1) schedule(static, 1)
+    const thread_scope alone(1);
+    bool done = true;
+#pragma omp parallel for num_threads(parts) if (parts > 1) schedule(static, 1) reduction(&& : done)
     for (int part = 0; part < parts; ++part) {
       const int extent = rows ? m : n, first = extent * part / parts, count = extent * (part + 1) / parts - first;
       if (count == 0) continue;
@@ -177,12 +179,13 @@ class basic_cpu {
       const float* pb = rows ? b : b + (transpose_b ? first * ldb : first);
       float* pc = rows ? c + first * ldc : c + first;
       if (k > 0)
-        cblas_sgemm(CblasRowMajor, transpose_a ? CblasTrans : CblasNoTrans, transpose_b ? CblasTrans : CblasNoTrans,
-                    rows ? count : m, rows ? n : count, k, 1.0f, pa, int(lda), pb, int(ldb), beta, pc, int(ldc));
+        done = done && gemm_on_this_thread<Block>(transpose_a, transpose_b, rows ? count : m, rows ? n : count, k, pa,
+                                                  lda, pb, ldb, beta, pc, ldc);
       else
         for (int i = 0; i < (rows ? count : m); ++i)
           for (int j = 0; j < (rows ? n : count); ++j) pc[i * ldc + j] = beta == 0 ? 0 : beta * pc[i * ldc + j];
     }
+    if (!done) throw error("cpu: oneDNN has no memory for a product of matrices");
   }
 
   // y = activation(y + bias) on (N, C, 1, 1); a null bias is none.
@@ -238,6 +241,7 @@ class basic_cpu {
   }
 
   int threads_;
+  scratch_memory scratch_;
 };
 
 using cpu = basic_cpu<native_block>;

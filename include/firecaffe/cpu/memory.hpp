@@ -42,4 +42,28 @@ class aligned_memory {
   std::size_t size_ = 0;
 };
 
+// Memory that ops use one after the other: what one leaves there means nothing to the next. A copy begins with none.
+class scratch_memory {
+ public:
+  scratch_memory() = default;
+  scratch_memory(const scratch_memory&) {}
+  scratch_memory(scratch_memory&&) = default;
+  scratch_memory& operator=(scratch_memory other) noexcept {
+    std::swap(memory_, other.memory_);
+    return *this;
+  }
+
+  // Zeroed when it grows, which it does until the largest op has run.
+  float* at_least(std::size_t elements) {
+    if (elements > memory_.size()) {
+      memory_ = {};
+      memory_ = aligned_memory<float>(elements);
+    }
+    return memory_.data();
+  }
+
+ private:
+  aligned_memory<float> memory_;
+};
+
 }  // namespace firecaffe

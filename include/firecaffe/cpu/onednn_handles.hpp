@@ -118,21 +118,29 @@ class descriptor {
 struct convolution {
   descriptor_view x, weight, bias, y;
   dims strides, dilates, pads;
+  dnnl_alg_kind_t algorithm = dnnl_convolution_direct;
 };
+
+// False where oneDNN has no kernel for what was asked. The three below return an empty descriptor then.
+inline bool there_is(dnnl_status_t status, const char* call) {
+  if (status == dnnl_unimplemented) return false;
+  check(status, call);
+  return true;
+}
 
 inline primitive_descriptor forward(dnnl_engine_t on, const convolution& c, dnnl_primitive_attr_t extras) {
   primitive_descriptor made;
 #if DNNL_VERSION_MAJOR >= 3
-  check(dnnl_convolution_forward_primitive_desc_create(made.fill(), on, dnnl_forward_training, dnnl_convolution_direct,
-                                                       c.x, c.weight, c.bias, c.y, c.strides.of, c.dilates.of,
-                                                       c.pads.of, c.pads.of, extras),
-        "dnnl_convolution_forward_primitive_desc_create");
+  there_is(dnnl_convolution_forward_primitive_desc_create(made.fill(), on, dnnl_forward_training, c.algorithm, c.x,
+                                                          c.weight, c.bias, c.y, c.strides.of, c.dilates.of, c.pads.of,
+                                                          c.pads.of, extras),
+           "dnnl_convolution_forward_primitive_desc_create");
 #else
   dnnl_convolution_desc_t d;
-  check(dnnl_dilated_convolution_forward_desc_init(&d, dnnl_forward_training, dnnl_convolution_direct, c.x, c.weight,
-                                                   c.bias, c.y, c.strides.of, c.dilates.of, c.pads.of, c.pads.of),
+  check(dnnl_dilated_convolution_forward_desc_init(&d, dnnl_forward_training, c.algorithm, c.x, c.weight, c.bias, c.y,
+                                                   c.strides.of, c.dilates.of, c.pads.of, c.pads.of),
         "dnnl_dilated_convolution_forward_desc_init");
-  check(dnnl_primitive_desc_create(made.fill(), &d, extras, on, nullptr), "oneDNN's forward convolution");
+  there_is(dnnl_primitive_desc_create(made.fill(), &d, extras, on, nullptr), "oneDNN's forward convolution");
 #endif
   return made;
 }
@@ -140,16 +148,16 @@ inline primitive_descriptor forward(dnnl_engine_t on, const convolution& c, dnnl
 inline primitive_descriptor backward_data(dnnl_engine_t on, const convolution& c, dnnl_primitive_desc_t hint) {
   primitive_descriptor made;
 #if DNNL_VERSION_MAJOR >= 3
-  check(dnnl_convolution_backward_data_primitive_desc_create(made.fill(), on, dnnl_convolution_direct, c.x, c.weight,
-                                                             c.y, c.strides.of, c.dilates.of, c.pads.of, c.pads.of,
-                                                             hint, nullptr),
-        "dnnl_convolution_backward_data_primitive_desc_create");
+  there_is(dnnl_convolution_backward_data_primitive_desc_create(made.fill(), on, c.algorithm, c.x, c.weight, c.y,
+                                                                c.strides.of, c.dilates.of, c.pads.of, c.pads.of, hint,
+                                                                nullptr),
+           "dnnl_convolution_backward_data_primitive_desc_create");
 #else
   dnnl_convolution_desc_t d;
-  check(dnnl_dilated_convolution_backward_data_desc_init(&d, dnnl_convolution_direct, c.x, c.weight, c.y, c.strides.of,
+  check(dnnl_dilated_convolution_backward_data_desc_init(&d, c.algorithm, c.x, c.weight, c.y, c.strides.of,
                                                          c.dilates.of, c.pads.of, c.pads.of),
         "dnnl_dilated_convolution_backward_data_desc_init");
-  check(dnnl_primitive_desc_create(made.fill(), &d, nullptr, on, hint), "oneDNN's gradient of a convolution's data");
+  there_is(dnnl_primitive_desc_create(made.fill(), &d, nullptr, on, hint), "oneDNN's gradient of a convolution's data");
 #endif
   return made;
 }
@@ -157,16 +165,17 @@ inline primitive_descriptor backward_data(dnnl_engine_t on, const convolution& c
 inline primitive_descriptor backward_weights(dnnl_engine_t on, const convolution& c, dnnl_primitive_desc_t hint) {
   primitive_descriptor made;
 #if DNNL_VERSION_MAJOR >= 3
-  check(dnnl_convolution_backward_weights_primitive_desc_create(made.fill(), on, dnnl_convolution_direct, c.x, c.weight,
-                                                                c.bias, c.y, c.strides.of, c.dilates.of, c.pads.of,
-                                                                c.pads.of, hint, nullptr),
-        "dnnl_convolution_backward_weights_primitive_desc_create");
+  there_is(dnnl_convolution_backward_weights_primitive_desc_create(made.fill(), on, c.algorithm, c.x, c.weight, c.bias,
+                                                                   c.y, c.strides.of, c.dilates.of, c.pads.of,
+                                                                   c.pads.of, hint, nullptr),
+           "dnnl_convolution_backward_weights_primitive_desc_create");
 #else
   dnnl_convolution_desc_t d;
-  check(dnnl_dilated_convolution_backward_weights_desc_init(&d, dnnl_convolution_direct, c.x, c.weight, c.bias, c.y,
-                                                            c.strides.of, c.dilates.of, c.pads.of, c.pads.of),
+  check(dnnl_dilated_convolution_backward_weights_desc_init(&d, c.algorithm, c.x, c.weight, c.bias, c.y, c.strides.of,
+                                                            c.dilates.of, c.pads.of, c.pads.of),
         "dnnl_dilated_convolution_backward_weights_desc_init");
-  check(dnnl_primitive_desc_create(made.fill(), &d, nullptr, on, hint), "oneDNN's gradient of a convolution's weights");
+  there_is(dnnl_primitive_desc_create(made.fill(), &d, nullptr, on, hint),
+           "oneDNN's gradient of a convolution's weights");
 #endif
   return made;
 }
@@ -182,6 +191,22 @@ inline attributes ending_in(bool relu) {
   check(dnnl_post_ops_append_eltwise(after.get(), dnnl_eltwise_relu, 0.0f, 0.0f), "dnnl_post_ops_append_eltwise");
 #else
   check(dnnl_post_ops_append_eltwise(after.get(), 1.0f, dnnl_eltwise_relu, 0.0f, 0.0f), "dnnl_post_ops_append_eltwise");
+#endif
+  check(dnnl_primitive_attr_set_post_ops(made.get(), after.get()), "dnnl_primitive_attr_set_post_ops");
+  return made;
+}
+
+// A reorder that adds, or nothing.
+inline attributes adding(bool add) {
+  attributes made;
+  if (!add) return made;
+  check(dnnl_primitive_attr_create(made.fill()), "dnnl_primitive_attr_create");
+  owner<dnnl_post_ops_t, dnnl_post_ops_destroy> after;
+  check(dnnl_post_ops_create(after.fill()), "dnnl_post_ops_create");
+#if DNNL_VERSION_MAJOR >= 3
+  check(dnnl_post_ops_append_sum(after.get(), 1.0f, 0, dnnl_data_type_undef), "dnnl_post_ops_append_sum");
+#else
+  check(dnnl_post_ops_append_sum(after.get(), 1.0f), "dnnl_post_ops_append_sum");
 #endif
   check(dnnl_primitive_attr_set_post_ops(made.get(), after.get()), "dnnl_primitive_attr_set_post_ops");
   return made;

@@ -15,6 +15,12 @@ struct cpu_pool {
   static constexpr int lanes = In.strides.block;
   static constexpr int blocks = (In.extents.channels + lanes - 1) / lanes;
 
+  // Every element is in exactly one window.
+  static constexpr bool tiles = slide.stride_d == slide.kernel_d && slide.stride_h == slide.kernel_h &&
+                                slide.stride_w == slide.kernel_w && slide.pad_d == 0 && slide.pad_h == 0 &&
+                                slide.pad_w == 0 && out.depth * slide.stride_d == in.depth &&
+                                out.height * slide.stride_h == in.height && out.width * slide.stride_w == in.width;
+
   using vec = vector<lanes>;
   static auto& at(const float* p) { return vector_at<lanes>(p); }
   static auto& at(float* p) { return vector_at<lanes>(p); }
@@ -31,16 +37,36 @@ struct cpu_pool {
     return {first > 0 ? first : 0, padded < extent ? padded : extent, padded - first};
   }
 
-  // Calls f(block of x, block of y, output pixel, rows, columns) for every window of a sample.
+  // Of a window: what it covers of the input, by dimension.
+  struct region {
+    range slabs, rows, columns;
+    float share() const { return 1.0f / float(slabs.size * rows.size * columns.size); }
+  };
+
+  // Calls f(block of x, block of y, region) for every window of a sample; both are offsets.
   template <class F>
   static void for_each_window(F f) {
+    constexpr std::ptrdiff_t in_block = std::ptrdiff_t{in.pixels()} * lanes,
+                             out_block = std::ptrdiff_t{out.pixels()} * lanes;
     for (int b = 0; b < blocks; ++b)
-      for (int h = 0; h < out.height; ++h) {
-        const range rows = clip(h, slide.kernel_h, slide.stride_h, slide.pad_h, in.height);
-        for (int w = 0; w < out.width; ++w)
-          f(b * in.pixels() * lanes, (b * out.pixels() + h * out.width + w) * lanes, rows,
-            clip(w, slide.kernel_w, slide.stride_w, slide.pad_w, in.width));
+      for (int d = 0; d < out.depth; ++d) {
+        const range slabs = clip(d, slide.kernel_d, slide.stride_d, slide.pad_d, in.depth);
+        for (int h = 0; h < out.height; ++h) {
+          const range rows = clip(h, slide.kernel_h, slide.stride_h, slide.pad_h, in.height);
+          for (int w = 0; w < out.width; ++w)
+            f(b * in_block, b * out_block + ((d * out.height + h) * out.width + w) * lanes,
+              region{slabs, rows, clip(w, slide.kernel_w, slide.stride_w, slide.pad_w, in.width)});
+        }
       }
+  }
+
+  // Calls f(offset in the block) for every pixel of a region, row-major.
+  template <class F>
+  static void for_each_pixel(const region& r, F f) {
+    constexpr bool flat = in.depth == 1;  // then every window has slab 0 in it: said so, there is no loop
+    for (int d = flat ? 0 : r.slabs.first; d < (flat ? 1 : r.slabs.last); ++d)
+      for (int h = r.rows.first; h < r.rows.last; ++h)
+        for (int w = r.columns.first; w < r.columns.last; ++w) f(((d * in.height + h) * in.width + w) * lanes);
   }
 
   template <class View>
@@ -55,7 +81,7 @@ struct implementation<basic_cpu<Block>, max_pool<Options...>, In, Out>
   using base = cpu_pool<Block, max_pool<Options...>, In, Out>;
   using base::base, base::lanes, base::in, base::at;
   using vec = typename base::vec;
-  using range = typename base::range;
+  using region = typename base::region;
 
   void forward(basic_cpu<Block>& device, tensor_view<const float> x, tensor_view<float> y, no_parameters<const float*>,
                const pass&) {
@@ -63,13 +89,12 @@ struct implementation<basic_cpu<Block>, max_pool<Options...>, In, Out>
     for (int n = 0; n < x.samples; ++n) {
       const float* px = base::sample(x, n);
       float* py = base::sample(y, n);
-      base::for_each_window([&](int from, int to, range rows, range columns) {
-        vec best = at(px + from + (rows.first * in.width + columns.first) * lanes);
-        for (int h = rows.first; h < rows.last; ++h)
-          for (int w = columns.first; w < columns.last; ++w) {
-            const vec here = at(px + from + (h * in.width + w) * lanes);
-            best = here > best ? here : best;
-          }
+      base::for_each_window([&](std::ptrdiff_t from, std::ptrdiff_t to, const region& r) {
+        vec best = at(px + from + ((r.slabs.first * in.height + r.rows.first) * in.width + r.columns.first) * lanes);
+        base::for_each_pixel(r, [&](int p) {
+          const vec here = at(px + from + p);
+          best = here > best ? here : best;
+        });
         at(py + to) = best;
       });
     }
@@ -80,28 +105,23 @@ struct implementation<basic_cpu<Block>, max_pool<Options...>, In, Out>
                 tensor_view<float> dx, no_parameters<const float*>, no_parameters<float*>, accumulation adds,
                 const pass&) {
     if (!dx) return;
-    constexpr bool covers = base::slide.stride_h == base::slide.kernel_h &&
-                            base::slide.stride_w == base::slide.kernel_w && base::slide.pad_h == 0 &&
-                            base::slide.pad_w == 0 && base::out.height * base::slide.stride_h == in.height &&
-                            base::out.width * base::slide.stride_w == in.width;
 #pragma omp parallel for num_threads(device.threads()) if (device.threads() > 1)
     for (int n = 0; n < x.samples; ++n) {
       const float *px = base::sample(x, n), *py = base::sample(y, n), *pdy = base::sample(dy, n);
       float* pdx = base::sample(dx, n);
-      const bool writes = covers && !adds.input;  // every element is in exactly one window
+      const bool writes = base::tiles && !adds.input;
       if (!writes && !adds.input)
         std::memset(pdx, 0, sizeof(float) * std::size_t(basic_cpu<Block>::sample_elements(dx)));
-      base::for_each_window([&](int from, int to, range rows, range columns) {
+      base::for_each_window([&](std::ptrdiff_t from, std::ptrdiff_t to, const region& r) {
         const vec best = at(py + to);
         vec left = at(pdy + to);
-        for (int h = rows.first; h < rows.last; ++h)
-          for (int w = columns.first; w < columns.last; ++w) {
-            float* share_of = pdx + from + (h * in.width + w) * lanes;
-            const auto won = at(px + from + (h * in.width + w) * lanes) == best;
-            const vec share = won ? left : vec{};
-            left = won ? vec{} : left;
-            at(share_of) = writes ? share : share + at(share_of);
-          }
+        base::for_each_pixel(r, [&](int p) {
+          float* share_of = pdx + from + p;
+          const auto won = at(px + from + p) == best;
+          const vec share = won ? left : vec{};
+          left = won ? vec{} : left;
+          at(share_of) = writes ? share : share + at(share_of);
+        });
       });
     }
   }
@@ -113,7 +133,7 @@ struct implementation<basic_cpu<Block>, avg_pool<Options...>, In, Out>
   using base = cpu_pool<Block, avg_pool<Options...>, In, Out>;
   using base::base, base::lanes, base::in, base::at;
   using vec = typename base::vec;
-  using range = typename base::range;
+  using region = typename base::region;
 
   void forward(basic_cpu<Block>& device, tensor_view<const float> x, tensor_view<float> y, no_parameters<const float*>,
                const pass&) {
@@ -121,11 +141,10 @@ struct implementation<basic_cpu<Block>, avg_pool<Options...>, In, Out>
     for (int n = 0; n < x.samples; ++n) {
       const float* px = base::sample(x, n);
       float* py = base::sample(y, n);
-      base::for_each_window([&](int from, int to, range rows, range columns) {
+      base::for_each_window([&](std::ptrdiff_t from, std::ptrdiff_t to, const region& r) {
         vec total = {};
-        for (int h = rows.first; h < rows.last; ++h)
-          for (int w = columns.first; w < columns.last; ++w) total += at(px + from + (h * in.width + w) * lanes);
-        at(py + to) = total * (1.0f / float(rows.size * columns.size));
+        base::for_each_pixel(r, [&](int p) { total += at(px + from + p); });
+        at(py + to) = total * r.share();
       });
     }
   }
@@ -139,13 +158,9 @@ struct implementation<basic_cpu<Block>, avg_pool<Options...>, In, Out>
       const float* pdy = base::sample(dy, n);
       float* pdx = base::sample(dx, n);
       if (!adds.input) std::memset(pdx, 0, sizeof(float) * std::size_t(basic_cpu<Block>::sample_elements(dx)));
-      base::for_each_window([&](int from, int to, range rows, range columns) {
-        const vec share = at(pdy + to) * (1.0f / float(rows.size * columns.size));
-        for (int h = rows.first; h < rows.last; ++h)
-          for (int w = columns.first; w < columns.last; ++w) {
-            float* share_of = pdx + from + (h * in.width + w) * lanes;
-            at(share_of) += share;
-          }
+      base::for_each_window([&](std::ptrdiff_t from, std::ptrdiff_t to, const region& r) {
+        const vec share = at(pdy + to) * r.share();
+        base::for_each_pixel(r, [&](int p) { at(pdx + from + p) += share; });
       });
     }
   }

@@ -37,6 +37,16 @@ concept regression_dataset = requires(const D& d, std::size_t index, float* valu
 template <class D>
 concept dataset = labelled_dataset<D> || regression_dataset<D>;
 
+// A data set whose samples differ from epoch to epoch (random crops) has also `read(index, int epoch, values, target)`;
+// without the epoch it means epoch 0.
+template <dataset D, class Target>
+void read_sample(const D& d, std::size_t index, int epoch, float* values, Target* target) {
+  if constexpr (requires { d.read(index, epoch, values, target); })
+    d.read(index, epoch, values, target);
+  else
+    d.read(index, values, target);
+}
+
 // What a sample is to be answered with: int32 labels or float targets.
 template <dataset D>
 using target_type = std::conditional_t<regression_dataset<D>, float, std::int32_t>;

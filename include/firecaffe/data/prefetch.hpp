@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <chrono>
 #include <condition_variable>
 #include <cstddef>
@@ -37,8 +38,10 @@ struct prefetch_options {
 };
 
 // Fills batches in the background while the caller computes on the one it has. Batches come in the order of the
-// sampler's steps, epoch after epoch, whatever the number of threads. ahead + 1 buffers are allocated at the start and
-// used over and over. What goes wrong in reading a batch is thrown by the next() that would have returned it.
+// sampler's steps, epoch after epoch, whatever the number of threads; each is divided among all threads, a few samples
+// at a time, so that the first one does not take longer than it must. ahead + 1 buffers are allocated at the start and
+// used over and over. What goes wrong in reading a batch is thrown by the next() that would have returned it: the error
+// of its first sample that cannot be read.
 // The data set must outlive the prefetcher. One thread at a time may call next().
 template <dataset Dataset>
 class prefetcher {
@@ -89,8 +92,11 @@ class prefetcher {
     const auto before = std::chrono::steady_clock::now();
     slot& s = slot_of(taken_);
     if (options_.threads == 0) {
-      if (s.holds != taken_) fill(s, taken_, std::stop_token{});
-      s.holds = taken_;
+      if (s.holds != taken_) {
+        prepare(s, taken_);
+        fill(s, 0, s.batch.samples, std::stop_token{});
+        s.holds = taken_;
+      }
     } else {
       std::unique_lock lock(mutex_);
       released_ = taken_;  // the caller is done with the batch before this one
@@ -107,10 +113,14 @@ class prefetcher {
   double seconds_waited() const { return waited_; }
 
  private:
+  // What the threads share of it is under the mutex; samples are written without it, each by one thread.
   struct slot {
     host_batch batch;
     std::exception_ptr failure;
-    std::int64_t holds = -1;  // which batch lies here, complete or failed
+    int failed = 0;            // the sample whose failure that is
+    int begun = 0, ended = 0;  // samples that threads have taken, and have done with
+    std::int64_t number = -1;  // which batch is made here
+    std::int64_t holds = -1;   // which batch lies here, complete or failed
   };
 
   slot& slot_of(std::int64_t number) { return slots_[static_cast<std::size_t>(number) % slots_.size()]; }
@@ -124,43 +134,63 @@ class prefetcher {
   void work(const std::stop_token& stop) {
     std::unique_lock lock(mutex_);
     while (changed_.wait(lock, stop, [&] { return may_begin(); })) {
-      const std::int64_t number = begun_++;
-      lock.unlock();
+      const std::int64_t number = begun_;
       slot& s = slot_of(number);
-      fill(s, number, stop);
+      if (s.number != number) prepare(s, number);
+      const int first = s.begun, samples = s.batch.samples;
+      const int last = std::min(samples, first + std::max(1, samples / (4 * options_.threads)));
+      s.begun = last;
+      if (last == samples) ++begun_;
+      lock.unlock();
+      fill(s, first, last, stop);
       lock.lock();
       if (stop.stop_requested()) return;
-      s.holds = number;
-      changed_.notify_all();
+      s.ended += last - first;
+      if (s.ended == samples) {
+        s.holds = number;
+        changed_.notify_all();
+      }
     }
   }
 
-  void fill(slot& s, std::int64_t number, const std::stop_token& stop) noexcept {
+  // Says what the batch will be, and makes room for it.
+  void prepare(slot& s, std::int64_t number) {
+    const std::int64_t position = first_ + number, steps = order_.steps_per_epoch();
+    host_batch& b = s.batch;
+    b.epoch = static_cast<int>(position / steps);
+    b.step = position % steps;
+    b.last_of_epoch = b.step == steps - 1;
+    b.global_samples = order_.slots(b.step).count;
+    const slot_range own = order_.slots(b.step, rank_, ranks_);
+    b.first_slot = own.first;
+    b.samples = own.count;
+    const auto count = static_cast<std::size_t>(own.count);
+    b.values.resize(count * values_);
+    if constexpr (regression_dataset<Dataset>)
+      b.targets.resize(count * targets_);
+    else
+      b.labels.resize(count);
+    s.number = number;
+    s.begun = s.ended = 0;
+  }
+
+  // Reads samples [first, last) of the batch.
+  void fill(slot& s, int first, int last, const std::stop_token& stop) noexcept {
+    int i = first;
     try {
-      const std::int64_t position = first_ + number, steps = order_.steps_per_epoch();
       host_batch& b = s.batch;
-      b.epoch = static_cast<int>(position / steps);
-      b.step = position % steps;
-      b.last_of_epoch = b.step == steps - 1;
-      b.global_samples = order_.slots(b.step).count;
-      const slot_range own = order_.slots(b.step, rank_, ranks_);
-      b.first_slot = own.first;
-      b.samples = own.count;
-      const auto count = static_cast<std::size_t>(own.count);
-      b.values.resize(count * values_);
-      if constexpr (regression_dataset<Dataset>)
-        b.targets.resize(count * targets_);
-      else
-        b.labels.resize(count);
-      for (std::size_t i = 0; i < count && !stop.stop_requested(); ++i) {
-        const std::size_t index = order_.index(b.epoch, b.step, own.first + static_cast<int>(i));
+      for (; i < last && !stop.stop_requested(); ++i) {
+        const std::size_t index = order_.index(b.epoch, b.step, b.first_slot + i), at = static_cast<std::size_t>(i);
         if constexpr (regression_dataset<Dataset>)
-          dataset_->read(index, b.values.data() + i * values_, b.targets.data() + i * targets_);
+          read_sample(*dataset_, index, b.epoch, b.values.data() + at * values_, b.targets.data() + at * targets_);
         else
-          dataset_->read(index, b.values.data() + i * values_, b.labels.data() + i);
+          read_sample(*dataset_, index, b.epoch, b.values.data() + at * values_, b.labels.data() + at);
       }
     } catch (...) {
+      const std::lock_guard lock(mutex_);
+      if (s.failure && s.failed < i) return;
       s.failure = std::current_exception();
+      s.failed = i;
     }
   }
 
@@ -176,7 +206,7 @@ class prefetcher {
   std::mutex mutex_;
   std::condition_variable_any changed_;
   std::vector<slot> slots_;
-  std::int64_t begun_ = 0, released_ = 0;  // under the mutex, as slot::holds is
+  std::int64_t begun_ = 0, released_ = 0;  // batches, under the mutex
   std::vector<std::jthread> threads_;      // last: joined before anything they use goes
 };
 

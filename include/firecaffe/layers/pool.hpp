@@ -10,8 +10,9 @@ struct pool_settings {
   bool ceil = false, global = false;
 };
 
-// What both kinds of pooling share: (N, C, H, W) -> (N, C, H', W').
-// Options: kernel<H, W> or global, stride (1), pad (0), ceil_mode. Without ceil_mode
+// What both kinds of pooling share: (N, C, H, W) -> (N, C, H', W'), (N, C, D, H, W) -> (N, C, D', H', W').
+// Options: kernel<H, W>, kernel<D, H, W>, kernel<K> (see core/options.hpp) or global, stride (1), pad (0), ceil_mode.
+// Without ceil_mode
 //   H' = floor((H + 2 pad - kernel) / stride) + 1;  with it, Caffe's ceil, and no window may start in the lower
 //   padding.
 template <class... Options>
@@ -19,32 +20,30 @@ struct pool_layer : layer_defaults {
   static constexpr pool_settings settings = configure<pool_settings, Options...>();
 
   static constexpr window slide(shape in) {
-    if constexpr (settings.global) return {in.height, in.width};
-    return settings.slide;
+    if constexpr (settings.global) return {.kernel_h = in.height, .kernel_w = in.width, .kernel_d = in.depth};
+    return settings.slide.over(in);
   }
 
   static constexpr fault check(shape in) {
     const window w = slide(in);
-    if (w.kernel_h < 1 || w.kernel_w < 1) return fault::kernel_missing;
-    if (w.stride_h < 1 || w.stride_w < 1 || w.pad_h < 0 || w.pad_w < 0) return fault::bad_option_value;
-    if (w.pad_h >= w.kernel_h || w.pad_w >= w.kernel_w) return fault::padding_not_below_kernel;
-    if (in.depth != 1) return fault::not_two_dimensional;
+    if (!w.has_kernel()) return fault::kernel_missing;
+    if (!w.in_range()) return fault::bad_option_value;
+    if (w.pad_d >= w.kernel_d || w.pad_h >= w.kernel_h || w.pad_w >= w.kernel_w) return fault::padding_not_below_kernel;
     const shape out = output(in);
-    return out.height < 1 || out.width < 1 ? fault::window_exceeds_input : fault::none;
+    return out.depth < 1 || out.height < 1 || out.width < 1 ? fault::window_exceeds_input : fault::none;
   }
 
   static constexpr shape output(shape in) {
     const window w = slide(in);
-    if (settings.ceil)
-      return {in.channels, window::ceil_extent(in.height, w.kernel_h, w.stride_h, w.pad_h),
-              window::ceil_extent(in.width, w.kernel_w, w.stride_w, w.pad_w)};
-    return {in.channels, window::floor_extent(in.height, w.kernel_h, w.stride_h, w.pad_h, 1),
-            window::floor_extent(in.width, w.kernel_w, w.stride_w, w.pad_w, 1)};
+    auto extent = [](int size, int kernel, int stride, int pad) {
+      return settings.ceil ? window::ceil_extent(size, kernel, stride, pad)
+                           : window::floor_extent(size, kernel, stride, pad, 1);
+    };
+    return {in.channels, extent(in.height, w.kernel_h, w.stride_h, w.pad_h),
+            extent(in.width, w.kernel_w, w.stride_w, w.pad_w), extent(in.depth, w.kernel_d, w.stride_d, w.pad_d)};
   }
 
-  static constexpr std::int64_t flops(shape in) {
-    return output(in).elements() * slide(in).kernel_h * slide(in).kernel_w;
-  }
+  static constexpr std::int64_t flops(shape in) { return output(in).elements() * slide(in).taps(); }
 };
 
 // The maximum of each window; padding never wins. The gradient goes to the first maximum in row-major order, as in

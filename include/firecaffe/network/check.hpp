@@ -4,23 +4,39 @@
 
 namespace firecaffe {
 
-// Instantiated for the op that is wrong alone, so that the message names its index, its layer and what came in.
-template <int Index, class Layer, int C, int H, int W, fault Fault>
+constexpr fault last_of(int, int, int, fault f) { return f; }
+constexpr fault last_of(int, int, int, int, fault f) { return f; }
+
+// Instantiated for the op that is wrong alone, so that the message names its index, its layer, what came in (C, H, W,
+// or C, D, H, W of volumes) and the fault.
+template <int Index, class Layer, auto... WhatCameInAndFault>
 struct check {
-  static_assert(Fault != fault::kernel_missing, "the layer needs kernel<H, W> (or, for pooling, global)");
-  static_assert(Fault != fault::window_exceeds_input, "the kernel is larger than its padded input (C, H, W)");
+  static constexpr fault Fault = last_of(WhatCameInAndFault...);
+  static_assert(Fault != fault::kernel_missing,
+                "the layer needs kernel<H, W>, kernel<D, H, W> or kernel<K> (or, for pooling, global)");
+  static_assert(Fault != fault::window_exceeds_input,
+                "the kernel is larger than its padded input (C, H, W; C, D, H, W of volumes)");
   static_assert(Fault != fault::padding_not_below_kernel, "pooling: pad must be smaller than the kernel");
   static_assert(Fault != fault::groups_do_not_divide, "groups must divide the channels of input and output");
   static_assert(Fault != fault::not_two_dimensional, "the layer takes two-dimensional data only");
   static_assert(Fault != fault::needs_one_pixel,
                 "the layer takes (C, 1, 1): put dense<N> or avg_pool<global> before it");
   static_assert(Fault != fault::bad_option_value, "an option of this layer has a value out of range");
-  static_assert(Fault != fault::branches_disagree,
-                "the branches of concat or sum end in different shapes; C, H, W is the first that differs");
+  static_assert(
+      Fault != fault::branches_disagree,
+      "the branches of concat or sum end in different shapes; C, H, W (or C, D, H, W) is the first that differs");
   static_assert(Fault != fault::targets_disagree,
                 "all losses that compare values must have one shape: they share a batch's targets");
   static constexpr bool value = true;
 };
+
+template <int Index, class Layer, int C, int H, int W, int D, fault Fault>
+constexpr bool checked() {
+  if constexpr (D == 1)
+    return check<Index, Layer, C, H, W, Fault>::value;
+  else
+    return check<Index, Layer, C, D, H, W, Fault>::value;
+}
 
 // Stands for the layer where a combinator is at fault.
 struct concat_or_sum {};
@@ -49,16 +65,17 @@ constexpr bool checked_shapes() {
     constexpr int other = loss_with_other_targets<Net>();
     if constexpr (other >= 0) {
       constexpr shape in = g.values[g.ops[other].input];
-      return check<other, leaf_of<Net, g.ops[other].leaf>, in.channels, in.height, in.width,
-                   fault::targets_disagree>::value;
+      return checked<other, leaf_of<Net, g.ops[other].leaf>, in.channels, in.height, in.width, in.depth,
+                     fault::targets_disagree>();
     }
     return true;
   } else {
     constexpr shape in = g.faulty_input;
     if constexpr (g.first_fault == fault::branches_disagree)
-      return check<g.faulty_op, concat_or_sum, in.channels, in.height, in.width, g.first_fault>::value;
+      return checked<g.faulty_op, concat_or_sum, in.channels, in.height, in.width, in.depth, g.first_fault>();
     else
-      return check<g.faulty_op, leaf_of<Net, g.faulty_leaf>, in.channels, in.height, in.width, g.first_fault>::value;
+      return checked<g.faulty_op, leaf_of<Net, g.faulty_leaf>, in.channels, in.height, in.width, in.depth,
+                     g.first_fault>();
   }
 }
 

@@ -5,10 +5,17 @@
 
 namespace firecaffe {
 
-// The per-sample shape of what goes in: (C, H, W); a vector is input<C>.
-template <int Channels, int Height = 1, int Width = 1>
+// The per-sample shape of what goes in: input<C>, a vector; input<C, H, W>, images; input<C, D, H, W>, volumes. Data in
+// one dimension are input<C, 1, L>, and the layers behind it take kernel<1, K>, stride<1, S>, pad<0, P>.
+template <int Channels, int... Extents>
 struct input {
-  static constexpr shape extents{Channels, Height, Width};
+  static_assert(sizeof...(Extents) == 0 || sizeof...(Extents) == 2 || sizeof...(Extents) == 3,
+                "input takes <C>, <C, H, W> or <C, D, H, W>; data in one dimension are <C, 1, L>");
+  static constexpr shape extents = [] {
+    constexpr int n = int(sizeof...(Extents));
+    const int list[] = {1, 1, 1, Extents...};  // the last three are D, H, W
+    return shape{Channels, list[n + 1], list[n + 2], n == 3 ? list[n] : 1};
+  }();
 };
 
 // A network is a type:

@@ -155,6 +155,9 @@ class trainer {
   T* solver_state(int i) { return updater_.state(i); }
   // Seconds spent in step() waiting for gradients after the backward pass was done.
   double seconds_waited() const { return waited_; }
+  // Seconds that fit() has waited for batches: what decoding and transforming cost beyond what went on in the
+  // background.
+  double seconds_waited_for_data() const { return data_waited_; }
   // Where every op, update and wait of this rank is recorded from now on, and every message; nullptr: nowhere. With a
   // progress thread the two must be apart.
   void record_into(timeline* log, timeline* messages) {
@@ -296,8 +299,10 @@ class trainer {
         int samples = 0;
         for (std::int64_t i = 0; i < passes; ++i) samples += order.slots(step_ + i).count;
         loss_ = 0;
+        const double waited = batches.seconds_waited();
         for (std::int64_t i = 0; i < passes; ++i)
           accumulate(view(batches.next()), samples, std::size_t(i), i + 1 == passes);
+        data_waited_ += batches.seconds_waited() - waited;
         const double rate = options_.learning_rate(iteration_), loss = finish();
         step_ += passes;
         [[maybe_unused]] const step_event event = watch.step(iteration_, epoch_, step_ - 1, loss, rate, samples);
@@ -322,7 +327,7 @@ class trainer {
   timeline* log_ = nullptr;
   std::int64_t iteration_ = 0, step_ = 0;  // step_: within the epoch, where the next fit goes on
   int epoch_ = 0;
-  double loss_ = 0, waited_ = 0;
+  double loss_ = 0, waited_ = 0, data_waited_ = 0;
 
   // Whatever is under way when an exception passes reads and writes the arenas: the communicator goes before they do.
   struct hang_up {

@@ -11,9 +11,11 @@
 
 namespace firecaffe::zoo {
 
-// A convolution and its ReLU, biases starting at 0.2.
+// A convolution and its ReLU. Biases start at 0.2, learn twice as fast as weights and do not decay.
 template <int Outputs, class... Options>
-using conv_unit = chain<conv<Outputs, Options..., bias_filler<constant<ratio<1, 5>>>>, relu>;
+using conv_unit = chain<
+    conv<Outputs, Options..., bias_filler<constant<ratio<1, 5>>>, bias_lr_mult<ratio<2>>, bias_decay_mult<ratio<0>>>,
+    relu>;
 
 // One line of the paper's table 1: 1 x 1; 3 x 3 behind its reduction; 5 x 5 behind its reduction; the pool's
 // projection.
@@ -23,10 +25,13 @@ using inception = concat<conv_unit<Outputs1, kernel<1>>,  //
                          chain<conv_unit<Reduce5, kernel<1>>, conv_unit<Outputs5, kernel<5>, pad<2>>>,
                          chain<max_pool<kernel<3>, pad<1>>, conv_unit<PoolProjection, kernel<1>>>>;
 
+template <int Outputs, class... Options>
+using dense_unit = dense<Outputs, Options..., bias_lr_mult<ratio<2>>, bias_decay_mult<ratio<0>>>;
+
 // A classifier at the side, dropped when the network is applied; its loss counts 0.3.
-using googlenet_head =
-    tap<ratio<3, 10>, avg_pool<kernel<5>, stride<3>, ceil_mode>, conv_unit<128, kernel<1>>,
-        dense<1024, bias_filler<constant<ratio<1, 5>>>>, relu, dropout<ratio<7, 10>>, dense<1000>, softmax_loss>;
+using googlenet_head = tap<ratio<3, 10>, avg_pool<kernel<5>, stride<3>, ceil_mode>, conv_unit<128, kernel<1>>,
+                           dense_unit<1024, bias_filler<constant<ratio<1, 5>>>>, relu, dropout<ratio<7, 10>>,
+                           dense_unit<1000>, softmax_loss>;
 
 using googlenet_norm = lrn<alpha<ratio<1, 10000>>>;
 
@@ -48,7 +53,7 @@ using googlenet_with =
             max_pool<kernel<3>, stride<2>, ceil_mode>,                                    // 832 x 7 x 7
             inception<256, 160, 320, 32, 128, 128>,                                       // 5a: 832
             inception<384, 192, 384, 48, 128, 128>,                                       // 5b: 1024
-            avg_pool<global>, dropout<ratio<2, 5>>, dense<1000>, accuracy<1>, accuracy<5>, softmax_loss>;
+            avg_pool<global>, dropout<ratio<2, 5>>, dense_unit<1000>, accuracy<1>, accuracy<5>, softmax_loss>;
 
 // GoogLeNet (Szegedy et al., arXiv 1409.4842) as in Caffe's model zoo, with both auxiliary classifiers: 13,378,280
 // parameters. Inputs are 224 x 224 crops, the mean subtracted.

@@ -9,9 +9,12 @@
 
 namespace firecaffe::zoo {
 
-// A convolution with weights of the given standard deviation (in hundredths), and its ReLU.
+// A convolution with weights of the given standard deviation (in hundredths), and its ReLU. Biases learn twice as fast
+// and do not decay.
 template <int Outputs, int Hundredths, class... Options>
-using gaussian_conv = chain<conv<Outputs, Options..., weight_filler<gaussian<ratio<Hundredths, 100>>>>, relu>;
+using gaussian_conv = chain<conv<Outputs, Options..., weight_filler<gaussian<ratio<Hundredths, 100>>>,
+                                 bias_lr_mult<ratio<2>>, bias_decay_mult<ratio<0>>>,
+                            relu>;
 
 // A convolution and two cascaded cross-channel pooling layers, which are convolutions of one pixel.
 template <int Outputs, int Hundredths, class... Options>

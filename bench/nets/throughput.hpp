@@ -1,65 +1,21 @@
 #pragma once
 
 // Training throughput of one network: forward, loss, backward, sum over the ranks, update, on random images in memory.
-#include <getopt.h>
 #include <sys/resource.h>
 
 #include <algorithm>
 #include <cstdio>
-#include <cstdlib>
 #include <firecaffe/cpu.hpp>
 #include <firecaffe/mpi.hpp>
 #include <string>
 #include <vector>
 
+#include "nets.hpp"
+
 namespace fc = firecaffe;
 
-struct arguments {
-  std::string net;
-  int batch = 64, threads = 1, rounds = 9;
-  double seconds = 5;
-};
-
-constexpr const char* usage =
-    "usage: throughput[_NET] [--net NET] [--batch N] [--threads N] [--seconds S] [--rounds N]\n"
-    "Times training steps on random images; under mpirun on all ranks, with --batch their global batch.\n"
-    "Prints one JSON object per line on standard output, a table on standard error.\n"
-    "  --net NET      each program has one: throughput lenet, throughput_nin nin, throughput_googlenet googlenet\n"
-    "  --batch N      samples of one update, on all ranks together (64)\n"
-    "  --threads N    of each rank (1)\n"
-    "  --seconds S    to measure for, after a warm-up (5)\n"
-    "  --rounds N     the time is cut into; the median and the spread are over these (9)\n";
-
-inline arguments parse(int argc, char** argv) {
-  arguments a;
-  const option options[] = {{"net", 1, nullptr, 'n'},     {"batch", 1, nullptr, 'b'},  {"threads", 1, nullptr, 't'},
-                            {"seconds", 1, nullptr, 's'}, {"rounds", 1, nullptr, 'r'}, {"help", 0, nullptr, 'h'},
-                            {nullptr, 0, nullptr, 0}};
-  for (int c; (c = getopt_long(argc, argv, "h", options, nullptr)) != -1;) switch (c) {
-      case 'n':
-        a.net = optarg;
-        break;
-      case 'b':
-        a.batch = std::stoi(optarg);
-        break;
-      case 't':
-        a.threads = std::stoi(optarg);
-        break;
-      case 's':
-        a.seconds = std::stod(optarg);
-        break;
-      case 'r':
-        a.rounds = std::max(1, std::stoi(optarg));
-        break;
-      default:
-        std::fputs(usage, c == 'h' ? stdout : stderr);
-        std::exit(c == 'h' ? 0 : 2);
-    }
-  return a;
-}
-
 template <class Net>
-void measure(const arguments& a, fc::mpi::session& session) {
+void throughput(const throughput_arguments& a, fc::mpi::session& session) {
   using trainer_type = fc::trainer<Net, fc::sgd, fc::direct<fc::mpi::transport>, fc::cpu>;
   trainer_type trainer{session.world(),
                        {.batch = a.batch,
@@ -78,13 +34,15 @@ void measure(const arguments& a, fc::mpi::session& session) {
   const fc::batch_view batch{values.data(), labels.data(), nullptr, mine, first};
 
   // Every rank makes as many steps as rank 0 thinks right.
-  for (int i = 0; i < 3; ++i) trainer.step(batch, a.batch);
+  trainer.step(batch, a.batch);
   fc::stopwatch watch;
-  for (int i = 0; i < 5; ++i) trainer.step(batch, a.batch);
-  double steps[1] = {comm.rank() == 0 ? std::max(1.0, std::floor(a.seconds / a.rounds * 5 / watch.seconds())) : 0.0};
+  int tried = 0;
+  do trainer.step(batch, a.batch), ++tried;
+  while (comm.size() == 1 && tried < 5 && watch.seconds() < 1);
+  double steps[1] = {comm.rank() == 0 ? std::max(1.0, std::floor(a.seconds / a.rounds * tried / watch.seconds()))
+                                      : 0.0};
   comm.sum(steps);
   const int per_round = int(steps[0]);
-  for (int i = 0; i < per_round; ++i) trainer.step(batch, a.batch);
 
   std::vector<double> seconds;
   const double waited = trainer.seconds_waited();
@@ -116,18 +74,4 @@ void measure(const arguments& a, fc::mpi::session& session) {
   std::fprintf(stderr, "%-10s %-5s batch %4d  %d rank(s) x %d thread(s)  %9.1f images/s [%.1f .. %.1f]  %.1f MiB\n",
                a.net.c_str(), fc::cpu::name, a.batch, comm.size(), a.threads, a.batch / median,
                a.batch / seconds.back(), a.batch / seconds.front(), peak[0] / (1 << 20));
-}
-
-template <class Net>
-int run(int argc, char** argv, const char* net) try {
-  arguments a = parse(argc, argv);
-  if (!a.net.empty() && a.net != net)
-    throw fc::usage_error("--net " + a.net + ": this program measures " + net + "; --help names the others");
-  a.net = net;
-  fc::mpi::session session{argc, argv};
-  measure<Net>(a, session);
-  return 0;
-} catch (const std::exception& e) {
-  std::fprintf(stderr, "throughput: %s\n", e.what());
-  return 1;
 }

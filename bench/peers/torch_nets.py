@@ -1,0 +1,211 @@
+"""The networks of include/firecaffe/zoo/ in PyTorch, by name: networks["nin"](norm=True).
+
+Each is a Network whose modules are ours one for one, in our order. Modules remember how ours are filled: `weight_filler`
+and `bias_filler` are ("constant", value), ("gaussian", deviation), ("xavier",) or ("msra",).
+"""
+import torch
+from torch import nn
+from torch.nn.functional import cross_entropy
+
+
+class Loss(nn.Module):
+    """Where our list of layers has a loss: passes its input on."""
+
+    def forward(self, x):
+        return x
+
+
+class Tap(nn.Module):
+    """A head at the side: keeps the scores of its branch and passes the input on."""
+
+    def __init__(self, weight, *modules):
+        super().__init__()
+        self.weight, self.branch = weight, nn.Sequential(*modules, Loss())
+
+    def forward(self, x):
+        if self.training:
+            self.scores = self.branch(x)
+        return x
+
+
+class Concat(nn.Module):
+    def __init__(self, *branches):
+        super().__init__()
+        self.branches = nn.ModuleList(branches)
+
+    def forward(self, x):
+        return torch.cat([branch(x) for branch in self.branches], 1)
+
+
+class Network(nn.Module):
+    """Gives its scores; in training those of its heads first, as a tuple."""
+
+    def __init__(self, shape, classes, *modules):
+        super().__init__()
+        self.shape, self.classes = shape, classes
+        self.body = nn.Sequential(*modules, Loss())
+        self.taps = [m for m in self.modules() if isinstance(m, Tap)]
+
+    def forward(self, x):
+        x = self.body(x)
+        return (*(t.scores for t in self.taps), x) if self.training and self.taps else x
+
+    def losses(self, scores, labels):
+        """Of each head and of the network, unweighted; their sum as weighted."""
+        scores = scores if isinstance(scores, tuple) else (scores,)
+        each = [cross_entropy(s, labels) for s in scores]
+        return each, sum(w * e for w, e in zip([t.weight for t in self.taps] + [1], each))
+
+
+XAVIER, ZERO = ("xavier",), ("constant", 0.0)
+
+
+def gaussian(deviation):
+    return "gaussian", deviation
+
+
+def constant(value):
+    return "constant", value
+
+
+def filled(module, weight, bias):
+    module.weight_filler, module.bias_filler = weight, bias
+    return module
+
+
+def conv(inputs, outputs, kernel, stride=1, pad=0, groups=1, weight=XAVIER, bias=ZERO):
+    """bias=None: has none."""
+    return filled(nn.Conv2d(inputs, outputs, kernel, stride, pad, groups=groups, bias=bias is not None), weight, bias)
+
+
+def dense(inputs, outputs, weight=XAVIER, bias=ZERO):
+    return filled(nn.Linear(inputs, outputs), weight, bias)
+
+
+def relu():
+    return nn.ReLU(inplace=True)
+
+
+def conv_relu(*args, **more):
+    return nn.Sequential(conv(*args, **more), relu())
+
+
+def caffe_pool():
+    return nn.MaxPool2d(3, 2, ceil_mode=True)
+
+
+def caffe_norm(norm):
+    """Caffe's scaling of alpha by the size of the window is PyTorch's too."""
+    return [nn.LocalResponseNorm(5, alpha=1e-4, beta=0.75, k=1.0)] if norm else []
+
+
+def global_average():
+    return nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten())
+
+
+def lenet(norm=True):
+    return Network((1, 28, 28), 10,
+                   conv(1, 20, 5), nn.MaxPool2d(2, 2), conv(20, 50, 5), nn.MaxPool2d(2, 2),
+                   nn.Flatten(), dense(800, 500), relu(), dense(500, 10))
+
+
+def nin(norm=True):
+    def gaussian_conv(inputs, outputs, deviation, kernel, **more):
+        return conv_relu(inputs, outputs, kernel, weight=gaussian(deviation), **more)
+
+    def mlp_conv(inputs, outputs, deviation, kernel, **more):
+        return nn.Sequential(gaussian_conv(inputs, outputs, deviation, kernel, **more),
+                             gaussian_conv(outputs, outputs, 0.05, 1), gaussian_conv(outputs, outputs, 0.05, 1))
+
+    return Network((3, 224, 224), 1000,
+                   mlp_conv(3, 96, 0.01, 11, stride=4), caffe_pool(),
+                   mlp_conv(96, 256, 0.05, 5, pad=2), caffe_pool(),
+                   mlp_conv(256, 384, 0.01, 3, pad=1), caffe_pool(), nn.Dropout(0.5),
+                   gaussian_conv(384, 1024, 0.05, 3, pad=1), gaussian_conv(1024, 1024, 0.05, 1),
+                   gaussian_conv(1024, 1000, 0.01, 1), global_average())
+
+
+def googlenet(norm=True, heads=True):
+    bias = constant(0.2)
+
+    def unit(inputs, outputs, kernel, **more):
+        return conv_relu(inputs, outputs, kernel, bias=bias, **more)
+
+    def inception(inputs, o1, r3, o3, r5, o5, projection):
+        return Concat(unit(inputs, o1, 1),
+                      nn.Sequential(unit(inputs, r3, 1), unit(r3, o3, 3, pad=1)),
+                      nn.Sequential(unit(inputs, r5, 1), unit(r5, o5, 5, pad=2)),
+                      nn.Sequential(nn.MaxPool2d(3, 1, 1), unit(inputs, projection, 1)))
+
+    def head(inputs):
+        return [Tap(0.3, nn.AvgPool2d(5, 3, ceil_mode=True), unit(inputs, 128, 1), nn.Flatten(),
+                    dense(2048, 1024, bias=bias), relu(), nn.Dropout(0.7), dense(1024, 1000))] if heads else []
+
+    return Network((3, 224, 224), 1000,
+                   unit(3, 64, 7, stride=2, pad=3), caffe_pool(), *caffe_norm(norm),
+                   unit(64, 64, 1), unit(64, 192, 3, pad=1), *caffe_norm(norm), caffe_pool(),
+                   inception(192, 64, 96, 128, 16, 32, 32), inception(256, 128, 128, 192, 32, 96, 64), caffe_pool(),
+                   inception(480, 192, 96, 208, 16, 48, 64), *head(512),
+                   inception(512, 160, 112, 224, 24, 64, 64), inception(512, 128, 128, 256, 24, 64, 64),
+                   inception(512, 112, 144, 288, 32, 64, 64), *head(528),
+                   inception(528, 256, 160, 320, 32, 128, 128), caffe_pool(),
+                   inception(832, 256, 160, 320, 32, 128, 128), inception(832, 384, 192, 384, 48, 128, 128),
+                   global_average(), nn.Dropout(0.4), dense(1024, 1000))
+
+
+def alexnet(norm=True, groups=1):
+    weight, bias = gaussian(0.01), constant(0.1)
+
+    def hidden(inputs):
+        return [dense(inputs, 4096, weight=gaussian(0.005), bias=bias), relu(), nn.Dropout(0.5)]
+
+    return Network((3, 227, 227), 1000,
+                   conv_relu(3, 96, 11, stride=4, weight=weight), *caffe_norm(norm), caffe_pool(),
+                   conv_relu(96, 256, 5, pad=2, groups=groups, weight=weight, bias=bias), *caffe_norm(norm),
+                   caffe_pool(),
+                   conv_relu(256, 384, 3, pad=1, weight=weight),
+                   conv_relu(384, 384, 3, pad=1, groups=groups, weight=weight, bias=bias),
+                   conv_relu(384, 256, 3, pad=1, groups=groups, weight=weight, bias=bias), caffe_pool(),
+                   nn.Flatten(), *hidden(9216), *hidden(4096), dense(4096, 1000, weight=weight))
+
+
+def vgg(*stages):
+    modules, inputs = [], 3
+    for stage in stages:
+        for outputs in stage:
+            modules.append(conv_relu(inputs, outputs, 3, pad=1))
+            inputs = outputs
+        modules.append(nn.MaxPool2d(2, 2))
+    return Network((3, 224, 224), 1000, *modules, nn.Flatten(),
+                   dense(25088, 4096), relu(), nn.Dropout(0.5), dense(4096, 4096), relu(), nn.Dropout(0.5),
+                   dense(4096, 1000))
+
+
+def squeezenet(norm=True):
+    def fire(inputs, squeeze, expand):
+        return nn.Sequential(conv_relu(inputs, squeeze, 1),
+                             Concat(conv_relu(squeeze, expand, 1), conv_relu(squeeze, expand, 3, pad=1)))
+
+    return Network((3, 227, 227), 1000,
+                   conv_relu(3, 96, 7, stride=2), caffe_pool(),
+                   fire(96, 16, 64), fire(128, 16, 64), fire(128, 32, 128), caffe_pool(),
+                   fire(256, 32, 128), fire(256, 48, 192), fire(384, 48, 192), fire(384, 64, 256), caffe_pool(),
+                   fire(512, 64, 256), nn.Dropout(0.5), conv_relu(512, 1000, 1, weight=gaussian(0.01)),
+                   global_average())
+
+
+networks = {
+    "lenet": lenet,
+    "nin": nin,
+    "googlenet": googlenet,
+    "googlenet_plain": lambda norm=True: googlenet(norm, heads=False),
+    "alexnet": alexnet,
+    "bvlc_alexnet": lambda norm=True: alexnet(norm, groups=2),
+    "vgg16": lambda norm=True: vgg((64,) * 2, (128,) * 2, (256,) * 3, (512,) * 3, (512,) * 3),
+    "vgg19": lambda norm=True: vgg((64,) * 2, (128,) * 2, (256,) * 4, (512,) * 4, (512,) * 4),
+    "squeezenet": squeezenet,
+}
+
+if __name__ == "__main__":  # what they are
+    for name, make in networks.items():
+        print(f"{name:16} {sum(p.numel() for p in make().parameters()):12,} parameters")

@@ -1,0 +1,17 @@
+# liblmdb, by header and library. Target LMDB::LMDB; LMDB_ROOT names its folder.
+find_path(LMDB_INCLUDE_DIR lmdb.h PATHS ENV CPATH PATH_SUFFIXES include)
+find_library(LMDB_LIBRARY lmdb PATHS ENV LIBRARY_PATH ENV LD_LIBRARY_PATH)
+set(LMDB_VERSION "")
+if(EXISTS "${LMDB_INCLUDE_DIR}/lmdb.h")
+  file(STRINGS "${LMDB_INCLUDE_DIR}/lmdb.h" lines REGEX "define MDB_VERSION_(MAJOR|MINOR|PATCH)[ \t]")
+  string(REGEX REPLACE "[^0-9;]" "" lines "${lines}")
+  string(REPLACE ";" "." LMDB_VERSION "${lines}")
+endif()
+include(FindPackageHandleStandardArgs)
+find_package_handle_standard_args(LMDB REQUIRED_VARS LMDB_LIBRARY LMDB_INCLUDE_DIR VERSION_VAR LMDB_VERSION)
+if(LMDB_FOUND AND NOT TARGET LMDB::LMDB)
+  add_library(LMDB::LMDB UNKNOWN IMPORTED)
+  set_target_properties(LMDB::LMDB PROPERTIES
+    IMPORTED_LOCATION ${LMDB_LIBRARY} INTERFACE_INCLUDE_DIRECTORIES ${LMDB_INCLUDE_DIR})
+endif()
+mark_as_advanced(LMDB_INCLUDE_DIR LMDB_LIBRARY)

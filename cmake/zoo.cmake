@@ -1,0 +1,34 @@
+# The networks of the zoo that programs offer by name: NAME HEADER TYPE.
+set(firecaffe_zoo
+  "lenet lenet fc::zoo::lenet"
+  "nin nin fc::zoo::nin"
+  "alexnet alexnet fc::zoo::alexnet"
+  "bvlc_alexnet alexnet fc::zoo::bvlc_alexnet"
+  "googlenet googlenet fc::zoo::googlenet"
+  "googlenet_plain googlenet fc::zoo::googlenet_plain"
+  "squeezenet squeezenet fc::zoo::squeezenet"
+  "vgg16 vgg fc::zoo::vgg16"
+  "vgg19 vgg fc::zoo::vgg19")
+
+# firecaffe_per_net(SOURCES FOLDER ENTRY NET...): a source for each network, made from FOLDER/net.cpp.in (@name@, @header@,
+# @type@), and one from FOLDER/table.cpp.in, where @entries@ are the addresses of the constants ENTRY_<name>, which
+# @declarations@ declares. Sets SOURCES in the caller.
+function(firecaffe_per_net sources folder entry)
+  set(declarations "")
+  set(entries "")
+  set(made "")
+  foreach(net IN LISTS ARGN)
+    string(REPLACE " " ";" net "${net}")
+    list(GET net 0 name)
+    list(GET net 1 header)
+    list(GET net 2 type)
+    configure_file(${folder}/net.cpp.in ${CMAKE_CURRENT_BINARY_DIR}/${entry}/${name}.cpp @ONLY)
+    list(APPEND made ${CMAKE_CURRENT_BINARY_DIR}/${entry}/${name}.cpp)
+    string(APPEND declarations "extern const ${entry} ${entry}_${name};\n")
+    list(APPEND entries &${entry}_${name})
+  endforeach()
+  list(LENGTH entries count)
+  list(JOIN entries ", " entries)
+  configure_file(${folder}/table.cpp.in ${CMAKE_CURRENT_BINARY_DIR}/${entry}/table.cpp @ONLY)
+  set(${sources} ${made} ${CMAKE_CURRENT_BINARY_DIR}/${entry}/table.cpp PARENT_SCOPE)
+endfunction()

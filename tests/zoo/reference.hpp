@@ -1,0 +1,107 @@
+#pragma once
+
+#include <doctest/doctest.h>
+
+#include <algorithm>
+#include <cmath>
+#include <fstream>
+#include <sstream>
+#include <string>
+#include <vector>
+
+#include "firecaffe/cpu/conv.hpp"
+#include "firecaffe/cpu/device.hpp"
+#include "firecaffe/cpu/pool.hpp"
+#include "firecaffe/cpu/softmax.hpp"
+#include "firecaffe/network/model.hpp"
+
+// What PyTorch makes of one training step: tests/zoo/reference/<name>.txt, written by bench/peers/torch_reference.py,
+// which makes weights, images, labels and dropout masks from the same counter-based random numbers.
+struct reference {
+  struct row {
+    int place = 0;  // of a parameter, as random numbers count them
+    std::size_t elements = 0;
+    double norm = 0;       // of its gradient
+    double some[16] = {};  // elements of it: number (2 i + 1) elements / 32
+  };
+  std::uint64_t seed = 0;
+  int batch = 0;
+  double amplitude = 0;  // of the images' noise
+  std::vector<double> losses;
+  std::vector<row> rows;
+
+  explicit reference(const std::string& name) {
+    std::ifstream file(std::string(FIRECAFFE_TEST_FOLDER) + "/zoo/reference/" + name + ".txt");
+    REQUIRE_MESSAGE(file.good(), "no reference for ", name);
+    std::stringstream text;
+    for (std::string line; std::getline(file, line);)
+      if (!line.empty() && line[0] != '#') text << line << '\n';
+    std::string word;
+    std::size_t count = 0;
+    text >> word >> seed >> word >> batch >> word >> amplitude >> word >> count;
+    losses.resize(count);
+    for (double& l : losses) text >> l;
+    for (row r; text >> r.place;) {
+      text >> r.elements >> r.norm;
+      for (double& s : r.some) text >> s;
+      REQUIRE(text.good());
+      rows.push_back(r);
+    }
+    REQUIRE(text.eof());
+  }
+};
+
+// One training step on the cpu: each loss and the norm of each gradient to a ten-thousandth, elements of each gradient
+// to a ten-thousandth of its root mean square.
+template <class Net>
+void agrees_with_reference(const std::string& name) {
+  using namespace firecaffe;
+  constexpr double tolerance = 1e-4;
+  const reference expected(name);
+  using net_model = model<Net, cpu>;
+  net_model m(cpu{1}, expected.batch, expected.seed);
+  std::vector<float> images;
+  std::vector<std::int32_t> labels;
+  for (int n = 0; n < expected.batch; ++n) {
+    const random_key image{expected.seed, 0, std::uint32_t(n), random_use::test, 0};
+    const random_key label{expected.seed, 0, std::uint32_t(n), random_use::test, 1};
+    for (std::int64_t i = 0; i < m.the_plan.values[0].extents.elements(); ++i)
+      images.push_back(float(expected.amplitude * (2 * random_unit(image, std::uint64_t(i)) - 1)));
+    labels.push_back(std::int32_t(random_word(label, 0) % std::uint32_t(net_model::memory::classes)));
+  }
+  m.load(images.data(), expected.batch);
+  m.load_labels(labels.data());
+  const pass now{.training = true, .seed = expected.seed};
+  m.forward(now);
+  m.backward(1.0 / expected.batch, now);
+
+  std::size_t found = 0;
+  const std::vector<double> sums = m.results();
+  for (int i = 0; i < m.op_count; ++i)
+    if (m.the_plan.ops[i].kind == op_kind::loss) {
+      REQUIRE(found < expected.losses.size());
+      CHECK(sums[std::size_t(i)] / expected.batch == doctest::Approx(expected.losses[found++]).epsilon(tolerance));
+    }
+  CHECK(found == expected.losses.size());
+
+  REQUIRE(expected.rows.size() == std::size_t(m.the_parameters.count));
+  double worst_norm = 0, worst_element = 0;
+  for (const reference::row& r : expected.rows) {
+    const int i = m.the_parameters.count - 1 - r.place;
+    const placed_parameter& p = m.the_parameters.list[i];
+    INFO("gradient of ", p.layer, " ", p.description.name, " of op ", p.op, ", parameter ", r.place);
+    const std::vector<float> gradient = m.gradient_values(i);
+    REQUIRE(gradient.size() == r.elements);
+    double squares = 0, off = 0;
+    for (float g : gradient) squares += double(g) * double(g);
+    for (std::size_t k = 0; k < 16; ++k)
+      off = std::max(off, std::fabs(double(gradient[(2 * k + 1) * r.elements / 32]) - r.some[k]));
+    REQUIRE(r.norm > 0);
+    const double norm_off = std::fabs(std::sqrt(squares) - r.norm) / r.norm;
+    const double element_off = off / (r.norm / std::sqrt(double(r.elements)));
+    CHECK(norm_off < tolerance);
+    CHECK(element_off < tolerance);
+    worst_norm = std::max(worst_norm, norm_off), worst_element = std::max(worst_element, element_off);
+  }
+  MESSAGE(name, ": norms off by ", worst_norm, ", elements by ", worst_element, " of the root mean square");
+}
