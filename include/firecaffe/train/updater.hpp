@@ -27,7 +27,7 @@ struct update_segments {
   update_segments(const placed_parameter* parameters, int count, const std::vector<bucket>& buckets, bool apart) {
     int i = 0;
     for (const bucket& b : buckets) {
-      for (bool first = true; i < count && parameters[i].offset < b.last; ++i, first = false) {
+      for (bool first = true; i < count && b.last > parameters[i].offset; ++i, first = false) {
         const placed_parameter& p = parameters[i];
         const update_segment s{p.offset,
                                p.stored.extent,
