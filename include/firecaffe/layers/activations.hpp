@@ -85,7 +85,8 @@ struct softplus : pointwise_layer {
   static constexpr bool preserves_zero = false;
   template <class T>
   static FIRECAFFE_HD T value(T x) {
-    return x > T(0) ? x + log_of_one_plus(exponential(-x)) : log_of_one_plus(exponential(x));
+    const T size = x > T(0) ? x : -x, rest = log_of_one_plus(exponential(-size));
+    return x > T(0) ? x + rest : rest;
   }
   template <class T>
   static FIRECAFFE_HD T slope(T y) {

@@ -73,6 +73,7 @@ struct channelwise_slope : channelwise_value<Layer, T> {
 // to[i][c] (+)= the sum over the elements of channel c
 template <class Layer, class T>
 struct channelwise_sums {
+  static constexpr bool loops = true;
   static constexpr int count = channelwise_parameters<Layer>;
   channelwise_value<Layer, T> layer;
   tensor_view<const T> x, dy;
@@ -96,6 +97,7 @@ struct channelwise_sums {
 // to[i][0] (+)= the sum of channels[i][c] over c
 template <class Layer, class T>
 struct sum_of_channels {
+  static constexpr bool loops = true;
   parameter_arrays<Layer, T> to;
   const T* channels;
   int count;

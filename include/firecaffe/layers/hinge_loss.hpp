@@ -33,6 +33,7 @@ struct hinge_loss : loss_defaults {
 // losses[n] = the loss of sample n
 template <bool Squared, class T>
 struct hinge_of_sample {
+  static constexpr bool loops = true;
   tensor_view<const T> x;
   const std::int32_t* labels;
   double* losses;
@@ -49,6 +50,7 @@ struct hinge_of_sample {
 };
 
 struct sum_of_samples {
+  static constexpr bool loops = true;
   const double* losses;
   int samples;
   double* sum;

@@ -28,6 +28,7 @@ struct cross_entropy_above_log_of_two {
 };
 
 struct add_to_sum {
+  static constexpr bool loops = true;
   double* sum;
   double number;
   FIRECAFFE_HD void operator()(std::size_t) const { *sum += number; }

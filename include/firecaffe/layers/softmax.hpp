@@ -21,6 +21,7 @@ struct softmax : layer_defaults {
 // Of pixel i % pixels of sample i / pixels. The last block's padding is zero.
 template <class T>
 struct softmax_value {
+  static constexpr bool loops = true;
   tensor_view<const T> x;
   tensor_view<T> y;
 
@@ -36,6 +37,7 @@ struct softmax_value {
 
 template <class T>
 struct softmax_slope {
+  static constexpr bool loops = true;
   tensor_view<const T> y, dy;
   tensor_view<T> dx;
   bool add;
