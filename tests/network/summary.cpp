@@ -53,6 +53,8 @@ TEST_CASE("a summary shows ops, fusion, slices, shapes and totals") {
   CHECK(s.find(std::to_string(fc::memory_plan<networks::inceptions, fc::basic_cpu<8>>::bytes(2)) + " bytes") !=
         std::string::npos);
   CHECK(fc::summary<networks::heads, fc::reference>(1).find("loss x 0.125") != std::string::npos);
+  struct volume : fc::network<fc::input<2, 5, 6, 7>, fc::conv<3, fc::kernel<2>>> {};
+  CHECK(fc::summary<volume, fc::reference>(1).find("3 x 4 x 5 x 6 ") != std::string::npos);
 }
 
 TEST_CASE("what is learned counts, running statistics are sent too") {

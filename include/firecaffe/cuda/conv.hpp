@@ -118,7 +118,8 @@ struct cuda_conv {
   using parameters = typename Conv::template parameters<U>;
   static constexpr cudnn_geometry geometry =
       make_cudnn_geometry(Conv::settings.groups, In.extents, Out.extents, Conv::slide(In.extents));
-  static_assert(In.extents.depth == 1 && Out.extents.depth == 1, "no kernel for volumes on this device");
+  static_assert(In.extents.depth == 1 && Out.extents.depth == 1 && geometry.slide.kernel_d == 1,
+                "no kernel for volumes on this device");
 
   static constexpr parameters<weight_layout> storage() {
     auto s = canonical_storage<Conv>(In.extents);

@@ -165,7 +165,8 @@ struct avg_pool_backward {
 // The geometry of a pooling layer as its functors take it.
 template <class Layer, place In, place Out>
 struct cuda_pool {
-  static_assert(In.extents.depth == 1, "no kernel for volumes on this device");
+  static_assert(In.extents.depth == 1 && Layer::slide(In.extents).kernel_d == 1,
+                "no kernel for volumes on this device");
   static constexpr pool_geometry geometry{
       In.extents.height, In.extents.width,         Out.extents.height,
       Out.extents.width, Layer::slide(In.extents), std::uint32_t(padded_channels(In.extents.channels) / quad)};
