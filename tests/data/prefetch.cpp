@@ -4,6 +4,7 @@
 
 #include <atomic>
 #include <chrono>
+#include <mutex>
 #include <random>
 #include <set>
 #include <thread>
@@ -154,6 +155,61 @@ TEST_CASE("what the data set throws comes out of the next() it belongs to, after
       }
     }
   }
+}
+
+// Samples that many threads read at the same time, some of them broken.
+struct many_broken {
+  std::vector<std::size_t> broken;
+  mutable std::mutex mutex;
+  mutable std::set<std::thread::id> readers;
+
+  std::size_t size() const { return 1000; }
+  fc::shape extents() const { return {}; }
+  void read(std::size_t index, float* values, std::int32_t* label) const {
+    std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    {
+      const std::lock_guard lock(mutex);
+      readers.insert(std::this_thread::get_id());
+    }
+    for (const std::size_t b : broken)
+      if (b == index) throw fc::file_error("images", index, "broken");
+    *values = 1;
+    *label = static_cast<std::int32_t>(index);
+  }
+};
+
+TEST_CASE("all threads read the first batch, and the first of its broken samples is reported") {
+  for (const int threads : {1, 2, 4}) {
+    many_broken good, bad;
+    bad.broken = {37, 12, 30, 13, 59};
+    const sampler order(1000, {.batch = 60, .shuffle = false});
+    prefetcher p(good, order, 0, 1, {.ahead = 1, .threads = threads, .batches = 1});
+    CHECK(p.next().samples == 60);
+    CHECK(good.readers.size() == static_cast<std::size_t>(threads));
+    prefetcher q(bad, order, 0, 1, {.ahead = 1, .threads = threads});
+    try {
+      q.next();
+      FAIL("no error");
+    } catch (const fc::file_error& e) {
+      CHECK(e.offset == 12);
+    }
+  }
+}
+
+TEST_CASE("a data set that asks for it is told the epoch") {
+  struct epochs {
+    std::size_t size() const { return 7; }
+    fc::shape extents() const { return {}; }
+    void read(std::size_t index, float* values, std::int32_t* label) const { read(index, -1, values, label); }
+    void read(std::size_t index, int epoch, float* values, std::int32_t* label) const {
+      *values = static_cast<float>(epoch);
+      *label = static_cast<std::int32_t>(index);
+    }
+  };
+  const epochs d;
+  prefetcher p(d, sampler(7, {.batch = 3}), 0, 1, {.threads = 2}, 4, 1);
+  for (int k = 1; k < 9; ++k)
+    for (const float v : p.next().values) CHECK(v == 4 + k / 3);
 }
 
 TEST_CASE("it stops at once, at any moment") {
