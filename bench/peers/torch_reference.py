@@ -15,7 +15,7 @@ from torch import nn
 
 from torch_nets import Loss, networks
 
-SEED, BATCH, SAMPLES = 1, 2, 16
+BATCH, SAMPLES = 2, 16
 FILLER, DROPOUT, TEST = 0, 2, 4  # random_use
 
 
@@ -148,7 +148,9 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("nets", nargs="*", metavar="NET", help=", ".join(networks))
     parser.add_argument("--compare", action="store_true")
+    parser.add_argument("--seed", type=int, default=1, help="of weights, images, labels and masks (1)")
     o = parser.parse_args()
+    SEED = o.seed
     torch.set_num_threads(len(os.sched_getaffinity(0)))
     folder = os.path.join(os.path.dirname(os.path.abspath(__file__)), "../../tests/zoo/reference")
     for name in o.nets or networks:
