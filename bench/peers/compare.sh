@@ -45,9 +45,9 @@ experiments() {
   local format
   echo "one_thread|firecaffe|$ours --net lenet --batch $batch --threads 1"
   for format in $formats; do
-    echo "one_thread|pytorch $format|$python $here/torch_lenet.py --batch $batch --format $format --seconds $seconds"
-    echo "one_thread|pytorch $format tuned|${tuned[*]} $python $here/torch_lenet.py --batch $batch --format $format --seconds $seconds"
-    echo "one_thread|pytorch $format tuned huge pages|${huge[*]} $python $here/torch_lenet.py --batch $batch --format $format --seconds $seconds"
+    echo "one_thread|pytorch $format|$python $here/torch_throughput.py --batch $batch --format $format --seconds $seconds"
+    echo "one_thread|pytorch $format tuned|${tuned[*]} $python $here/torch_throughput.py --batch $batch --format $format --seconds $seconds"
+    echo "one_thread|pytorch $format tuned huge pages|${huge[*]} $python $here/torch_throughput.py --batch $batch --format $format --seconds $seconds"
   done
   echo "two_ranks|firecaffe|${mpirun[*]} $ours --net lenet --batch $both --threads 1"
   for format in $formats; do

@@ -1,6 +1,6 @@
-"""PyTorch's LeNet training step on several processes: DistributedDataParallel over gloo. Rank 0 prints one JSON line.
+"""PyTorch's training step on several processes: DistributedDataParallel over gloo. Rank 0 prints one JSON line.
 
---ranks processes are forked here, each with one thread and, with --pin, on its own core.
+--ranks processes are forked here, each with --threads threads and, with --pin, on its own core.
 """
 import os
 import socket
@@ -8,7 +8,8 @@ import socket
 import torch
 from torch.nn.parallel import DistributedDataParallel
 
-import torch_lenet
+from torch_nets import networks
+from torch_throughput import LAYOUTS, images, options, report, train
 
 
 def rank_main(rank, o, port):
@@ -19,18 +20,19 @@ def rank_main(rank, o, port):
     torch.manual_seed(1)
     torch.set_num_threads(o.threads)
     torch.distributed.init_process_group("gloo", rank=rank, world_size=o.ranks)
-    layout = torch_lenet.memory_format(o.format)
-    net = DistributedDataParallel(torch_lenet.lenet().to(memory_format=layout),
-                                  gradient_as_bucket_view=True, static_graph=True)
-    samples = torch_lenet.train(net, o.batch // o.ranks, o.seconds, layout, before=torch.distributed.barrier)
+    layout = LAYOUTS[o.format]
+    net = networks[o.net](norm=not o.no_lrn).to(memory_format=layout)
+    data = images(net, o.batch // o.ranks, layout)
+    parallel = DistributedDataParallel(net, gradient_as_bucket_view=True, static_graph=True)
+    samples = train(parallel, net.losses, data, o.seconds, before=torch.distributed.barrier)
     if rank == 0:
-        torch_lenet.report("pytorch ddp gloo", samples, o.batch, format=o.format, threads=o.threads, ranks=o.ranks,
-                           pinned=o.pin)
+        report("pytorch ddp gloo", o.net, samples, o.batch, format=o.format, lrn=not o.no_lrn, threads=o.threads,
+               ranks=o.ranks, pinned=o.pin)
     torch.distributed.destroy_process_group()
 
 
 if __name__ == "__main__":
-    parser = torch_lenet.options()
+    parser = options(["nchw", "nhwc"], __doc__)
     parser.add_argument("--ranks", type=int, default=2)
     parser.add_argument("--pin", action="store_true")
     o = parser.parse_args()

@@ -1,5 +1,5 @@
-"""Writes tests/zoo/reference/NET.txt: what PyTorch makes of one training step of the networks named (all of them, with no
-name), for our tests to compare with.
+"""Writes tests/zoo/reference/NET.txt: what PyTorch makes of one training step of the networks named (with no name: of those
+that have such a file), for our tests to compare with.
 
 Weights, images, labels and dropout masks are ours: the counter-based numbers of include/firecaffe/core/random.hpp, made
 here once more, so that nothing but results need be stored. PyTorch computes in double precision. --compare writes
@@ -15,7 +15,7 @@ from torch import nn
 
 from torch_nets import Loss, networks
 
-SEED, BATCH, SAMPLES = 1, 2, 16
+BATCH, SAMPLES = 2, 16
 FILLER, DROPOUT, TEST = 0, 2, 4  # random_use
 
 
@@ -148,10 +148,12 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("nets", nargs="*", metavar="NET", help=", ".join(networks))
     parser.add_argument("--compare", action="store_true")
+    parser.add_argument("--seed", type=int, default=1, help="of weights, images, labels and masks (1)")
     o = parser.parse_args()
+    SEED = o.seed
     torch.set_num_threads(len(os.sched_getaffinity(0)))
     folder = os.path.join(os.path.dirname(os.path.abspath(__file__)), "../../tests/zoo/reference")
-    for name in o.nets or networks:
+    for name in o.nets or [n for n in networks if os.path.exists(os.path.join(folder, n + ".txt"))]:
         if name not in networks:
             parser.error(f"no network {name}: there are {', '.join(networks)}")
         if o.compare:

@@ -3,6 +3,7 @@
 #include <doctest/doctest.h>
 
 #include <cmath>
+#include <string>
 #include <vector>
 
 #include "firecaffe/cpu/conv.hpp"
@@ -65,14 +66,13 @@ inline std::vector<float> waves(firecaffe::shape s, int samples, double amplitud
   return out;
 }
 
-// Trains on two images with the published fillers: forward, backward and update by momentum, twice. The
+// Trains a new model on two images with the published fillers: forward, backward and update by momentum, twice. The
 // mean of each loss before and after.
 template <class Net>
-std::vector<std::vector<double>> first_steps(float rate, double amplitude) {
+std::vector<std::vector<double>> first_steps(firecaffe::model<Net, firecaffe::cpu>& m, float rate, double amplitude) {
   using namespace firecaffe;
   constexpr int batch = 2;
   using net_model = model<Net, cpu>;
-  net_model m(cpu{1}, batch, 5);
   const std::vector<float> images = waves(m.the_plan.values[0].extents, batch, amplitude);
   const std::int32_t labels[batch] = {17, 999};
   std::vector<std::vector<double>> losses;
@@ -93,8 +93,8 @@ std::vector<std::vector<double>> first_steps(float rate, double amplitude) {
     for (int i = 0; i < m.the_parameters.count; ++i) {
       double squares = 0;
       for (float g : m.gradient_values(i)) squares += double(g) * double(g);
-      INFO("gradient of ", m.the_parameters.list[i].layer, " ", m.the_parameters.list[i].description.name, " of op ",
-           m.the_parameters.list[i].op);
+      INFO("gradient of ", std::string(m.the_parameters.list[i].layer), " ",
+           std::string(m.the_parameters.list[i].description.name), " of op ", m.the_parameters.list[i].op);
       CHECK(std::isfinite(squares));
       CHECK(squares > 0);
     }
@@ -104,4 +104,10 @@ std::vector<std::vector<double>> first_steps(float rate, double amplitude) {
     for (std::size_t i = 0; i < elements; ++i) rule(i);
   }
   return losses;
+}
+
+template <class Net>
+std::vector<std::vector<double>> first_steps(float rate, double amplitude) {
+  firecaffe::model<Net, firecaffe::cpu> m(firecaffe::cpu{1}, 2, 5);
+  return first_steps(m, rate, amplitude);
 }

@@ -158,9 +158,13 @@ std::vector<bucket> buckets_of(std::size_t bytes) {
 inline void fill_parameter(const parameter& p, std::uint64_t seed, int index, double* out) {
   const double fan_in = double(p.inputs) * p.taps;
   const random_key key{seed, 0, 0, random_use::filler, std::uint32_t(index)};
+  random_block four{};
   for (std::int64_t i = 0; i < p.elements(); ++i) {
     const auto k = std::uint64_t(i);
-    auto uniform = [&](double low, double high) { return low + (high - low) * random_unit(key, k); };
+    auto uniform = [&](double low, double high) {
+      if (k % 4 == 0) four = random_words(key, std::uint32_t(k / 4));
+      return low + (high - low) * to_unit(four.word[k % 4]);
+    };
     auto normal = [&] {
       const random_block w = random_words(key, std::uint32_t(k));
       return std::sqrt(-2 * std::log(to_unit(w.word[0]))) * std::cos(6.283185307179586 * to_unit(w.word[1]));
