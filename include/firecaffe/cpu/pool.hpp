@@ -37,36 +37,75 @@ struct cpu_pool {
     return {first > 0 ? first : 0, padded < extent ? padded : extent, padded - first};
   }
 
-  // Of a window: what it covers of the input, by dimension.
+  // Of a window at a border: what it covers of the input, by dimension.
   struct region {
     range slabs, rows, columns;
     float share() const { return 1.0f / float(slabs.size * rows.size * columns.size); }
+    int first() const { return ((slabs.first * in.height + rows.first) * in.width + columns.first) * lanes; }
+    // Calls f(offset in the block) for every pixel, row-major.
+    template <class F>
+    void for_each_pixel(F f) const {
+      constexpr bool flat = in.depth == 1;  // then every window has slab 0 in it: said so, there is no loop
+      for (int d = flat ? 0 : slabs.first; d < (flat ? 1 : slabs.last); ++d)
+        for (int h = rows.first; h < rows.last; ++h)
+          for (int w = columns.first; w < columns.last; ++w) f(((d * in.height + h) * in.width + w) * lanes);
+    }
   };
+
+  // Of a window that lies in the input: most do, and their loops have constant bounds.
+  struct whole_region {
+    int start;
+    static constexpr float share() { return 1.0f / float(slide.taps()); }
+    int first() const { return start; }
+    template <class F>
+    void for_each_pixel(F f) const {
+      for (int d = 0; d < slide.kernel_d; ++d)
+        for (int h = 0; h < slide.kernel_h; ++h)
+          for (int w = 0; w < slide.kernel_w; ++w) f(start + ((d * in.height + h) * in.width + w) * lanes);
+    }
+  };
+
+  // The outputs along one dimension whose windows lie in the input: [first, last).
+  struct span_of_whole {
+    int first, last;
+    constexpr bool has(int o) const { return o >= first && o < last; }
+  };
+  static constexpr span_of_whole whole(int kernel, int stride, int pad, int extent, int outputs) {
+    const int first = (pad + stride - 1) / stride, room = extent - kernel + pad;
+    const int last = room < 0 ? 0 : room / stride + 1;
+    return {first, last < outputs ? last : outputs};
+  }
 
   // Calls f(block of x, block of y, region) for every window of a sample; both are offsets.
   template <class F>
   static void for_each_window(F f) {
     constexpr std::ptrdiff_t in_block = std::ptrdiff_t{in.pixels()} * lanes,
                              out_block = std::ptrdiff_t{out.pixels()} * lanes;
+    constexpr span_of_whole deep = whole(slide.kernel_d, slide.stride_d, slide.pad_d, in.depth, out.depth),
+                            high = whole(slide.kernel_h, slide.stride_h, slide.pad_h, in.height, out.height),
+                            wide = whole(slide.kernel_w, slide.stride_w, slide.pad_w, in.width, out.width);
     for (int b = 0; b < blocks; ++b)
       for (int d = 0; d < out.depth; ++d) {
         const range slabs = clip(d, slide.kernel_d, slide.stride_d, slide.pad_d, in.depth);
         for (int h = 0; h < out.height; ++h) {
           const range rows = clip(h, slide.kernel_h, slide.stride_h, slide.pad_h, in.height);
-          for (int w = 0; w < out.width; ++w)
-            f(b * in_block, b * out_block + ((d * out.height + h) * out.width + w) * lanes,
+          const std::ptrdiff_t from = b * in_block,
+                               to = b * out_block + std::ptrdiff_t{d * out.height + h} * out.width * lanes;
+          const bool inside = deep.has(d) && high.has(h);
+          const int first = inside && wide.first < wide.last ? wide.first : out.width;
+          const auto border = [&](int w) {
+            f(from, to + w * lanes,
               region{slabs, rows, clip(w, slide.kernel_w, slide.stride_w, slide.pad_w, in.width)});
+          };
+          for (int w = 0; w < first; ++w) border(w);
+          if (first == out.width) continue;
+          for (int w = first; w < wide.last; ++w)
+            f(from, to + w * lanes,
+              whole_region{((slabs.first * in.height + rows.first) * in.width + w * slide.stride_w - slide.pad_w) *
+                           lanes});
+          for (int w = wide.last; w < out.width; ++w) border(w);
         }
       }
-  }
-
-  // Calls f(offset in the block) for every pixel of a region, row-major.
-  template <class F>
-  static void for_each_pixel(const region& r, F f) {
-    constexpr bool flat = in.depth == 1;  // then every window has slab 0 in it: said so, there is no loop
-    for (int d = flat ? 0 : r.slabs.first; d < (flat ? 1 : r.slabs.last); ++d)
-      for (int h = r.rows.first; h < r.rows.last; ++h)
-        for (int w = r.columns.first; w < r.columns.last; ++w) f(((d * in.height + h) * in.width + w) * lanes);
   }
 
   template <class View>
@@ -79,9 +118,8 @@ template <int Block, class... Options, place In, place Out>
 struct implementation<basic_cpu<Block>, max_pool<Options...>, In, Out>
     : cpu_pool<Block, max_pool<Options...>, In, Out> {
   using base = cpu_pool<Block, max_pool<Options...>, In, Out>;
-  using base::base, base::lanes, base::in, base::at;
+  using base::base, base::at;
   using vec = typename base::vec;
-  using region = typename base::region;
 
   void forward(basic_cpu<Block>& device, tensor_view<const float> x, tensor_view<float> y, no_parameters<const float*>,
                const pass&) {
@@ -89,9 +127,9 @@ struct implementation<basic_cpu<Block>, max_pool<Options...>, In, Out>
     for (int n = 0; n < x.samples; ++n) {
       const float* px = base::sample(x, n);
       float* py = base::sample(y, n);
-      base::for_each_window([&](std::ptrdiff_t from, std::ptrdiff_t to, const region& r) {
-        vec best = at(px + from + ((r.slabs.first * in.height + r.rows.first) * in.width + r.columns.first) * lanes);
-        base::for_each_pixel(r, [&](int p) {
+      base::for_each_window([&](std::ptrdiff_t from, std::ptrdiff_t to, const auto& r) {
+        vec best = at(px + from + r.first());
+        r.for_each_pixel([&](int p) {
           const vec here = at(px + from + p);
           best = here > best ? here : best;
         });
@@ -112,10 +150,10 @@ struct implementation<basic_cpu<Block>, max_pool<Options...>, In, Out>
       const bool writes = base::tiles && !adds.input;
       if (!writes && !adds.input)
         std::memset(pdx, 0, sizeof(float) * std::size_t(basic_cpu<Block>::sample_elements(dx)));
-      base::for_each_window([&](std::ptrdiff_t from, std::ptrdiff_t to, const region& r) {
+      base::for_each_window([&](std::ptrdiff_t from, std::ptrdiff_t to, const auto& r) {
         const vec best = at(py + to);
         vec left = at(pdy + to);
-        base::for_each_pixel(r, [&](int p) {
+        r.for_each_pixel([&](int p) {
           float* share_of = pdx + from + p;
           const auto won = at(px + from + p) == best;
           const vec share = won ? left : vec{};
@@ -131,9 +169,8 @@ template <int Block, class... Options, place In, place Out>
 struct implementation<basic_cpu<Block>, avg_pool<Options...>, In, Out>
     : cpu_pool<Block, avg_pool<Options...>, In, Out> {
   using base = cpu_pool<Block, avg_pool<Options...>, In, Out>;
-  using base::base, base::lanes, base::in, base::at;
+  using base::base, base::at;
   using vec = typename base::vec;
-  using region = typename base::region;
 
   void forward(basic_cpu<Block>& device, tensor_view<const float> x, tensor_view<float> y, no_parameters<const float*>,
                const pass&) {
@@ -141,9 +178,9 @@ struct implementation<basic_cpu<Block>, avg_pool<Options...>, In, Out>
     for (int n = 0; n < x.samples; ++n) {
       const float* px = base::sample(x, n);
       float* py = base::sample(y, n);
-      base::for_each_window([&](std::ptrdiff_t from, std::ptrdiff_t to, const region& r) {
+      base::for_each_window([&](std::ptrdiff_t from, std::ptrdiff_t to, const auto& r) {
         vec total = {};
-        base::for_each_pixel(r, [&](int p) { total += at(px + from + p); });
+        r.for_each_pixel([&](int p) { total += at(px + from + p); });
         at(py + to) = total * r.share();
       });
     }
@@ -158,9 +195,9 @@ struct implementation<basic_cpu<Block>, avg_pool<Options...>, In, Out>
       const float* pdy = base::sample(dy, n);
       float* pdx = base::sample(dx, n);
       if (!adds.input) std::memset(pdx, 0, sizeof(float) * std::size_t(basic_cpu<Block>::sample_elements(dx)));
-      base::for_each_window([&](std::ptrdiff_t from, std::ptrdiff_t to, const region& r) {
+      base::for_each_window([&](std::ptrdiff_t from, std::ptrdiff_t to, const auto& r) {
         const vec share = at(pdy + to) * r.share();
-        base::for_each_pixel(r, [&](int p) { at(pdx + from + p) += share; });
+        r.for_each_pixel([&](int p) { at(pdx + from + p) += share; });
       });
     }
   }
