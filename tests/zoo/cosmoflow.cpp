@@ -34,8 +34,9 @@ TEST_CASE("it starts to learn") {
     x[i] = float(2 * fc::random_unit({seed, 0, 0, fc::random_use::test, 0}, i) - 1);
   const float targets[4] = {0.3f, -0.5f, 0.8f, 0.1f};
   std::vector<double> losses;
-  std::vector<float> velocity(net_model::memory::parameter_elements);
-  float* const state[] = {velocity.data()};
+  constexpr std::size_t elements = net_model::memory::parameter_elements;
+  fc::updater<fc::sgd, fc::cpu> solver(m.device(), m.the_parameters.list, m.the_parameters.count, elements,
+                                       {{0, elements, 0}}, 0);
   for (int step = 0; step < 4; ++step) {
     m.load(x.data(), 1);
     m.load_targets(targets);
@@ -52,8 +53,7 @@ TEST_CASE("it starts to learn") {
       CHECK(std::isfinite(squares));
       CHECK(squares > 0);
     }
-    const auto rule = fc::sgd{.momentum = 0.9f}.update(m.parameters(), m.gradients(), state, 5e-4);
-    for (std::size_t i = 0; i < velocity.size(); ++i) rule(i);
+    solver.apply(m.device(), {.momentum = 0.9f}, m.parameters(), m.gradients(), 0, 5e-4, step);
   }
   for (std::size_t i = 1; i < losses.size(); ++i) CHECK(losses[i] < losses[i - 1]);
   CHECK(losses.back() < 0.9 * losses.front());

@@ -12,6 +12,7 @@
 #include "firecaffe/cpu/softmax.hpp"
 #include "firecaffe/network/model.hpp"
 #include "firecaffe/solvers/sgd.hpp"
+#include "firecaffe/train/updater.hpp"
 
 // Losses of a network that has learnt nothing: with small scores every class is as likely as any other.
 inline const double loss_of_guessing = std::log(1000.0);
@@ -76,9 +77,8 @@ std::vector<std::vector<double>> first_steps(firecaffe::model<Net, firecaffe::cp
   const std::vector<float> images = waves(m.the_plan.values[0].extents, batch, amplitude);
   const std::int32_t labels[batch] = {17, 999};
   std::vector<std::vector<double>> losses;
-  const std::size_t elements = net_model::memory::parameter_elements;
-  std::vector<float> velocity(elements);
-  float* const state[] = {velocity.data()};
+  constexpr std::size_t elements = net_model::memory::parameter_elements;
+  updater<sgd, cpu> solver(m.device(), m.the_parameters.list, m.the_parameters.count, elements, {{0, elements, 0}}, 0);
   for (int step = 0; step < 3; ++step) {
     m.load(images.data(), batch);
     m.load_labels(labels);
@@ -98,10 +98,7 @@ std::vector<std::vector<double>> first_steps(firecaffe::model<Net, firecaffe::cp
       CHECK(std::isfinite(squares));
       CHECK(squares > 0);
     }
-    const double one = 1;
-    const auto rule = sgd{.momentum = 0.9f, .weight_decay = 5e-4f}.update(update_of<float>{
-        .weights = m.parameters(), .gradients = m.gradients(), .state = state, .rate = rate, .gradient_scale = &one});
-    for (std::size_t i = 0; i < elements; ++i) rule(i);
+    solver.apply(m.device(), {.momentum = 0.9f, .weight_decay = 5e-4f}, m.parameters(), m.gradients(), 0, rate, step);
   }
   return losses;
 }
