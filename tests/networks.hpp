@@ -124,9 +124,9 @@ struct smooth_activations
 
 // Over images, slices and vectors; in place and not.
 struct softmaxes
-    : network<input<3, 4, 3>, softmax, conv<20, kernel<2>>, softmax, conv<16, kernel<1>>,
-              tap<half<2>, softmax, dense<3>, softmax_loss>, concat<chain<conv<16, kernel<1>>, softmax>, softmax>,
-              dense<9>, softmax, dense<3>, euclidean_loss> {};
+    : network<input<3, 4, 3>, softmax, conv<20, kernel<2>>, tap<half<2>, softmax, dense<3>, softmax_loss>, softmax,
+              conv<16, kernel<1>>, tap<half<2>, softmax, dense<3>, softmax_loss>,
+              concat<chain<conv<16, kernel<1>>, softmax>, softmax>, dense<9>, softmax, dense<3>, euclidean_loss> {};
 
 // Images as targets; dropout first; a sigmoid, which does not keep padding zero by itself, between blocks that have
 // some.
