@@ -4,6 +4,7 @@
 #include <getopt.h>
 #include <lmdb.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -205,6 +206,18 @@ double pipeline(const Dataset& d, const arguments& a) {
   return std::chrono::duration<double>(std::chrono::steady_clock::now() - before).count();
 }
 
+double processor_seconds() {
+  rusage used{};
+  getrusage(RUSAGE_SELF, &used);
+  return static_cast<double>(used.ru_utime.tv_sec + used.ru_stime.tv_sec) +
+         1e-6 * static_cast<double>(used.ru_utime.tv_usec + used.ru_stime.tv_usec);
+}
+
+double median(std::vector<double>& of) {
+  std::sort(of.begin(), of.end());
+  return of[of.size() / 2];
+}
+
 int main(int argc, char** argv) try {
   const arguments a = parse(argc, argv);
   std::vector<bytes> images;
@@ -222,32 +235,31 @@ int main(int argc, char** argv) try {
   const fc::data::transformed resized(fc::data::resized(fc::data::folder(here.path + "/images"), {.seed = 1}), o);
 
   const char* names[] = {"whole", "part", "folder", "lmdb", "resized"};
-  std::vector<double> rates[5];
+  std::vector<double> rates[5], processor[5];
   for (int round = -1; round < a.rounds; ++round)  // the first one warms up
     for (int k = 0; k < 5; ++k) {
+      const double before = processor_seconds();
       const double seconds = k == 0   ? bare(images, a.threads, false)
                              : k == 1 ? bare(images, a.threads, true)
                              : k == 2 ? pipeline(files, a)
                              : k == 3 ? pipeline(database, a)
                                       : pipeline(resized, a);
-      if (round >= 0) rates[k].push_back(passes * a.images / seconds);
+      if (round < 0) continue;
+      rates[k].push_back(passes * a.images / seconds);
+      processor[k].push_back(1000 * (processor_seconds() - before) / (passes * a.images));
     }
-  std::fprintf(stderr, "%d images, %.0f KB each, %d threads, batches of %d\n%-10s %10s %10s %10s %8s %8s\n", a.images,
-               total / a.images / 1000, a.threads, a.batch, "", "images/s", "least", "most", "/whole", "/part");
-  double whole = 0, part = 0;
+  std::fprintf(stderr, "%d images, %.0f KB each, %d threads, batches of %d\n%-10s %10s %10s %10s %8s %8s %10s\n",
+               a.images, total / a.images / 1000, a.threads, a.batch, "", "images/s", "least", "most", "/whole",
+               "/part", "CPU ms");
+  const double whole = median(rates[0]), part = median(rates[1]);
   for (int k = 0; k < 5; ++k) {
-    std::vector<double>& r = rates[k];
-    std::sort(r.begin(), r.end());
-    const double median = r[r.size() / 2];
-    if (k == 0) whole = median;
-    if (k == 1) part = median;
+    const double rate = median(rates[k]), milliseconds = median(processor[k]);
     std::printf(
-        "{\"what\":\"%s\",\"images_per_s\":%.1f,\"least\":%.1f,\"most\":%.1f,\"images\":%d,\"threads\":%d,"
-        "\"batch\":%d,\"rounds\":%d}\n",
-        names[k], median, r.front(), r.back(), a.images, a.threads, a.batch, a.rounds);
-    std::fprintf(stderr, "%-10s %10.1f %10.1f %10.1f %8.2f", names[k], median, r.front(), r.back(), median / whole);
-    if (k > 0) std::fprintf(stderr, " %8.2f", median / part);
-    std::fprintf(stderr, "\n");
+        "{\"what\":\"%s\",\"images_per_s\":%.1f,\"least\":%.1f,\"most\":%.1f,\"cpu_ms_per_image\":%.3f,"
+        "\"images\":%d,\"threads\":%d,\"batch\":%d,\"rounds\":%d}\n",
+        names[k], rate, rates[k].front(), rates[k].back(), milliseconds, a.images, a.threads, a.batch, a.rounds);
+    std::fprintf(stderr, "%-10s %10.1f %10.1f %10.1f %8.2f %8.2f %10.3f\n", names[k], rate, rates[k].front(),
+                 rates[k].back(), rate / whole, rate / part, milliseconds);
   }
 } catch (const std::exception& e) {
   std::fprintf(stderr, "%s\n", e.what());

@@ -72,6 +72,9 @@ TEST_CASE("a file is read whole, into memory that stays") {
   CHECK(refused([&] { fc::data::read_whole(path, 2, memory); }).what.find("has 3 bytes, more than 2") !=
         std::string::npos);
   CHECK(refused([&] { fc::data::read_whole(here.path(), 2, memory); }).what.find("regular") != std::string::npos);
+  REQUIRE(::mkfifo(here.file("pipe").c_str(), 0600) == 0);
+  CHECK(refused([&] { fc::data::read_whole(here.path() + "/pipe", 2, memory); }).what.find("regular") !=
+        std::string::npos);
   CHECK(refused([&] { fc::data::read_whole("/nonexistent", 2, memory); }).what.find("No such file") !=
         std::string::npos);
   CHECK(fc::data::read_whole(here.write("e", {}), 2, memory) == 0);

@@ -160,6 +160,7 @@ TEST_CASE("what the data set throws comes out of the next() it belongs to, after
 // Samples that many threads read at the same time, some of them broken.
 struct many_broken {
   std::vector<std::size_t> broken;
+  std::size_t broken_late = ~std::size_t{0};  // others fail before it does
   mutable std::mutex mutex;
   mutable std::set<std::thread::id> readers;
 
@@ -171,6 +172,7 @@ struct many_broken {
       const std::lock_guard lock(mutex);
       readers.insert(std::this_thread::get_id());
     }
+    if (index == broken_late) std::this_thread::sleep_for(std::chrono::milliseconds(50));
     for (const std::size_t b : broken)
       if (b == index) throw fc::file_error("images", index, "broken");
     *values = 1;
@@ -182,6 +184,7 @@ TEST_CASE("all threads read the first batch, and the first of its broken samples
   for (const int threads : {1, 2, 4}) {
     many_broken good, bad;
     bad.broken = {37, 12, 30, 13, 59};
+    bad.broken_late = 12;
     const sampler order(1000, {.batch = 60, .shuffle = false});
     prefetcher p(good, order, 0, 1, {.ahead = 1, .threads = threads, .batches = 1});
     CHECK(p.next().samples == 60);

@@ -9,7 +9,7 @@
 
 // libFuzzer: clang++ -std=c++20 -g -O1 -fsanitize=fuzzer,address,undefined -Iinclude -isystem /usr/include/hdf5/serial
 //   tests/fuzz/hdf5.cpp -lhdf5_serial
-// Seeds: files that tests/data/hdf5.cpp writes. The library itself is not proof against malformed files: what it does
+// Seeds: see seeds.cpp (-max_len=10000). The library itself is not proof against malformed files: what it does
 // to memory is only seen where it is built with the sanitizers, too.
 namespace fc = firecaffe;
 

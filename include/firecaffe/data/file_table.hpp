@@ -25,7 +25,7 @@ inline std::size_t read_whole(const std::string& path, std::uint64_t most, std::
     ~descriptor() {
       if (fd >= 0) ::close(fd);
     }
-  } const file{::open(path.c_str(), O_RDONLY | O_CLOEXEC)};
+  } const file{::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK)};  // a pipe would wait for its writer
   struct stat status {};
   if (file.fd < 0 || ::fstat(file.fd, &status) != 0)
     throw file_error(path, 0, std::string("cannot be opened: ") + std::strerror(errno));

@@ -87,8 +87,13 @@ class hdf5_file {
     struct stat status {};
     if (::stat(path.c_str(), &status) != 0)
       throw file_error(path, 0, std::string("cannot be opened: ") + std::strerror(errno));
+    if (!S_ISREG(status.st_mode)) throw file_error(path, 0, "is not a regular file");
     const hdf5_turn turn;
-    file_ = hdf5_id(succeed(H5Fopen(path.c_str(), H5F_ACC_RDONLY, H5P_DEFAULT), "cannot be opened as an HDF5 file"));
+    const hdf5_id access(succeed(H5Pcreate(H5P_FILE_ACCESS), "no memory"));
+#if H5_VERSION_GE(1, 12, 1) || (H5_VERSION_GE(1, 10, 7) && H5_VERS_MINOR == 10)
+    H5Pset_file_locking(access, false, true);  // the file systems of clusters often have no locks; we only read
+#endif
+    file_ = hdf5_id(succeed(H5Fopen(path.c_str(), H5F_ACC_RDONLY, access), "cannot be opened as an HDF5 file"));
     set_ = hdf5_id(succeed(H5Dopen2(file_, name.c_str(), H5P_DEFAULT), "has no data set '" + name + "'"));
     const hdf5_id type(succeed(H5Dget_type(set_), "no type"));
     const H5T_class_t kind = H5Tget_class(type);

@@ -79,6 +79,7 @@ class lmdb {
     if (!one_file) path_ += "/data.mdb";
     if (::stat(path_.c_str(), &status) != 0)
       throw file_error(path_, 0, std::string("cannot be opened: ") + std::strerror(errno));
+    if (!S_ISREG(status.st_mode)) throw file_error(path_, 0, "is not a regular file");
     auto e = std::make_shared<environment>();
     succeed(mdb_env_create(&e->env), "cannot be opened");
     const unsigned flags = MDB_RDONLY | MDB_NOLOCK | MDB_NOTLS | (one_file ? unsigned{MDB_NOSUBDIR} : 0u);
