@@ -9,7 +9,7 @@
 
 #include "firecaffe/core/random.hpp"
 #include "firecaffe/network/model.hpp"
-#include "reference_device.hpp"
+#include "reference_layers.hpp"
 
 namespace firecaffe {
 

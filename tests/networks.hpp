@@ -1,12 +1,19 @@
 #pragma once
 
 #include "firecaffe/layers/activations.hpp"
+#include "firecaffe/layers/batch_norm.hpp"
 #include "firecaffe/layers/conv.hpp"
 #include "firecaffe/layers/dense.hpp"
 #include "firecaffe/layers/dropout.hpp"
+#include "firecaffe/layers/hinge_loss.hpp"
 #include "firecaffe/layers/losses.hpp"
 #include "firecaffe/layers/lrn.hpp"
+#include "firecaffe/layers/lrn_within.hpp"
 #include "firecaffe/layers/pool.hpp"
+#include "firecaffe/layers/prelu.hpp"
+#include "firecaffe/layers/scale.hpp"
+#include "firecaffe/layers/sigmoid_cross_entropy_loss.hpp"
+#include "firecaffe/layers/softmax.hpp"
 #include "firecaffe/network/network.hpp"
 
 // Networks that between them have every layer, option and combinator in awkward places.
@@ -60,10 +67,59 @@ struct normalisations
               lrn<local_size<35>, alpha<ratio<40>>, offset<ratio<2>>>, conv<21, kernel<1>>, relu,
               lrn<local_size<9>, alpha<ratio<-1, -2>>, beta<ratio<7, 4>>>, dense<3>, euclidean_loss> {};
 
+// Channels that fill blocks, that do not, and of an image whose pixels fill vectors or do not; behind it a ReLU,
+// another activation or nothing; groups that divide the batch and that do not; slices, gradients that are added.
+struct batch_normalisations
+    : network<input<3, 4, 4>, batch_norm<>, conv<20, kernel<2>>, batch_norm<bias_filler<constant<half<4>>>>, relu,  //
+              conv<16, kernel<1>>, batch_norm<no_affine, epsilon<ratio<1, 100>>>, relu,                             //
+              tap<half<2>, batch_norm<grain<2>>, dense<3>, softmax_loss>,
+              tap<half<2>, batch_norm<grain<1>>, relu, dense<3>, euclidean_loss>,
+              concat<chain<conv<16, kernel<1>>, batch_norm<grain<3>>, relu>,
+                     chain<batch_norm<no_affine>, conv<16, kernel<1>>>, batch_norm<>>,
+              conv<2, kernel<1>, no_bias>, batch_norm<>, firecaffe::tanh, dense<3>, euclidean_loss> {};
+
+// Numbers for each channel: of blocks that they fill or not and of an image; in place, sliced, added to, shared.
+struct channelwise_layers
+    : network<
+          input<3, 4, 4>, prelu<>, conv<20, kernel<2>>, scale<with_bias, bias_filler<constant<half<4>>>>, bias<>,
+          prelu<weight_filler<constant<half<3>>>>, conv<16, kernel<1>>, bias<bias_filler<constant<half<2>>>>, relu,
+          tap<half<2>, scale<>, prelu<shared_slope>, dense<3>, softmax_loss>,
+          concat<chain<conv<16, kernel<1>>, scale<>>, chain<prelu<shared_slope>, conv<16, kernel<1>>, bias<>>, bias<>>,
+          conv<2, kernel<3>>, scale<with_bias>, bias<>, dense<19>, scale<>, prelu<>, bias<>, dense<3>, euclidean_loss> {
+};
+
+// Windows that hang over on all sides, larger than the plane and of one pixel; over padding, sliced, added to.
+struct normalisations_within
+    : network<input<3, 5, 4>, lrn_within<>, conv<16, kernel<2>>, lrn_within<alpha<ratio<3>>, local_size<3>>,
+              conv<24, kernel<1>>, tap<half<2>, lrn_within<beta<ratio<2, 3>>, alpha<ratio<5>>>, dense<3>, softmax_loss>,
+              concat<chain<conv<16, kernel<1>>, lrn_within<local_size<1>>>,
+                     chain<lrn_within<local_size<9>>, conv<16, kernel<1>>>>,
+              conv<21, kernel<1>>, relu, lrn_within<local_size<3>, alpha<ratio<9>>>, dense<3>, euclidean_loss> {};
+
+// Losses side by side, their input's gradients added up.
+struct hinges : network<input<4>, dense<11>, tap<half<2>, hinge_loss<>>, tap<half<3>, hinge_loss<squared>>, relu,
+                        dense<5>, hinge_loss<squared>> {};
+struct cross_entropies : network<input<3, 4, 3>, conv<9, kernel<2>>, tap<half<2>, sigmoid_cross_entropy_loss>,
+                                 tap<half<2>, euclidean_loss>, sigmoid_cross_entropy_loss> {};
+
 // Every activation behind a dense layer, behind one without a bias, and behind none.
 struct activations : network<input<6>, sigmoid, dense<9>, relu, dense<10, no_bias>, leaky_relu<ratio<1, 5>>, dense<8>,
                              elu<ratio<1, 2>>, dense<8>, sigmoid, sigmoid, dense<7>, firecaffe::tanh, dense<5>, elu<>,
                              leaky_relu<>, dropout<ratio<1, 3>>, dense<6>, relu, dense<3>, euclidean_loss> {};
+
+// Those whose slope is that of the result and those that need the input: behind a dense layer and a convolution, twice,
+// sliced, added to, over padding.
+struct smooth_activations
+    : network<input<3, 4, 3>, gelu, conv<9, kernel<2>>, swish, softplus, conv<16, kernel<1>>, gelu, gelu,
+              tap<half<2>, swish, dense<3>, softmax_loss>, tap<half<3>, softplus, dense<3>, softmax_loss>,
+              concat<chain<conv<16, kernel<1>>, swish>, gelu, softplus>, dense<9>, softplus, dense<7>, swish, dense<5>,
+              gelu, dropout<>, dense<3>, euclidean_loss> {};
+
+// Over images, slices and vectors; in place and not.
+struct softmaxes
+    : network<input<3, 4, 3>, softmax, conv<20, kernel<2>>, softmax, conv<16, kernel<1>>,
+              tap<half<2>, softmax, dense<3>, softmax_loss>, concat<chain<conv<16, kernel<1>>, softmax>, softmax>,
+              dense<9>, softmax, dense<3>, euclidean_loss> {};
 
 // Images as targets; dropout first; a sigmoid, which does not keep padding zero by itself, between blocks that have
 // some.

@@ -3,7 +3,7 @@
 #include <doctest/doctest.h>
 
 #include "firecaffe/network/gradient_check.hpp"
-#include "reference_device.hpp"
+#include "reference_layers.hpp"
 
 namespace firecaffe {
 

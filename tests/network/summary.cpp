@@ -2,6 +2,7 @@
 
 #include <doctest/doctest.h>
 
+#include "firecaffe/cpu/batch_norm.hpp"
 #include "firecaffe/cpu/conv.hpp"
 #include "firecaffe/cpu/pool.hpp"
 #include "firecaffe/cpu/softmax.hpp"
@@ -52,6 +53,16 @@ TEST_CASE("a summary shows ops, fusion, slices, shapes and totals") {
   CHECK(s.find(std::to_string(fc::memory_plan<networks::inceptions, fc::basic_cpu<8>>::bytes(2)) + " bytes") !=
         std::string::npos);
   CHECK(fc::summary<networks::heads, fc::reference>(1).find("loss x 0.125") != std::string::npos);
+}
+
+TEST_CASE("what is learned counts, running statistics are sent too") {
+  using row = fc::summary_table<networks::batch_normalisations, fc::no_device>;
+  const fc::summary_row first = row::row<0>();  // of 3 channels
+  CHECK(first.name == "batch_norm");
+  CHECK(first.parameters == 6);
+  CHECK(first.sent_bytes == 12 * sizeof(float));
+  CHECK(fc::summary<networks::batch_normalisations, fc::basic_cpu<8>>(2).find("batch_norm+relu") != std::string::npos);
+  CHECK(fc::summary<networks::channelwise_layers>().find("prelu") != std::string::npos);
 }
 
 TEST_CASE("a summary needs no device") {

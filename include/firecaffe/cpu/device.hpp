@@ -95,12 +95,17 @@ class basic_cpu {
         for (int p = 0; p < s.pixels(); ++p) *canonical++ = static_cast<U>(from(n, c, p));
   }
 
-  // f(i) for i in [0, count)
+  // f(i) for i in [0, count). An `f` with F::loops has loops of its own: it is not made into vector code.
   template <class F>
   void for_each(std::size_t count, F f) {
     const auto n = std::int64_t(count);
+    if constexpr (requires { F::loops; }) {
+#pragma omp parallel for num_threads(threads_) if (threads_ > 1)
+      for (std::int64_t i = 0; i < n; ++i) f(std::size_t(i));
+    } else {
 #pragma omp parallel for simd num_threads(threads_) if (parallel : threads_ > 1)
-    for (std::int64_t i = 0; i < n; ++i) f(std::size_t(i));
+      for (std::int64_t i = 0; i < n; ++i) f(std::size_t(i));
+    }
   }
 
   // out = f(in...) element by element; all have one shape, and differ at most in their sample stride.

@@ -79,4 +79,50 @@ struct tanh : pointwise_layer {
   }
 };
 
+// y = ln(1 + exp(x))
+struct softplus : pointwise_layer {
+  static constexpr const char* name = "softplus";
+  static constexpr bool preserves_zero = false;
+  template <class T>
+  static FIRECAFFE_HD T value(T x) {
+    const T size = x > T(0) ? x : -x, rest = log_of_one_plus(exponential(-size));
+    return x > T(0) ? x + rest : rest;
+  }
+  template <class T>
+  static FIRECAFFE_HD T slope(T y) {
+    return T(1) - exponential(-y);
+  }
+};
+
+// y = x / (1 + exp(-x)) (Ramachandran et al. 2017, arXiv 1710.05941, with beta = 1; PyTorch's SiLU).
+struct swish : pointwise_of_input_layer {
+  static constexpr const char* name = "swish";
+  static constexpr bool preserves_zero = true;
+  template <class T>
+  static FIRECAFFE_HD T value(T x) {
+    return x * sigmoid::value(x);
+  }
+  template <class T>
+  static FIRECAFFE_HD T slope_at(T x) {
+    const T share = sigmoid::value(x);
+    return share + x * share * (T(1) - share);
+  }
+};
+
+// y = x * P(x) with P the standard normal distribution, P(x) = (1 + erf(x / sqrt(2))) / 2 (Hendrycks and Gimpel 2016,
+// arXiv 1606.08415): the exact form, as PyTorch's default, and not that with tanh.
+struct gelu : pointwise_of_input_layer {
+  static constexpr const char* name = "gelu";
+  static constexpr bool preserves_zero = true;
+  template <class T>
+  static FIRECAFFE_HD T value(T x) {
+    return x * standard_normal(x).below;
+  }
+  template <class T>
+  static FIRECAFFE_HD T slope_at(T x) {
+    const normal<T> n = standard_normal(x);
+    return n.below + x * n.density;
+  }
+};
+
 }  // namespace firecaffe

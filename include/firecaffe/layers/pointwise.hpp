@@ -22,10 +22,24 @@ struct pointwise_layer : layer_defaults {
   static constexpr std::int64_t flops(shape in) { return in.elements(); }
 };
 
+// One whose slope cannot be written in terms of the result says slope_at(x) instead: it needs its input, and neither
+// runs in place nor is done in the pass of the layer before it.
+struct pointwise_of_input_layer : layer_defaults {
+  static constexpr shape output(shape in) { return in; }
+  static constexpr std::int64_t flops(shape in) { return in.elements(); }
+};
+
 template <class L>
 concept pointwise = layer<L> && requires(float x) {
   L::value(x);
   L::slope(x);
+  L::preserves_zero;
+};
+
+template <class L>
+concept pointwise_of_input = layer<L> && requires(float x) {
+  L::value(x);
+  L::slope_at(x);
   L::preserves_zero;
 };
 
@@ -52,22 +66,25 @@ struct value_of_pointwise {
   }
 };
 
-// dx = dy * slope(y), or dx + dy * slope(y)
+// dx = dy * slope(y), or dx + dy * slope(y); of the other kind, slope_at(x)
 template <class Pointwise>
 struct gradient_of_pointwise {
   static constexpr bool preserves_zero = true;
   template <class T>
-  FIRECAFFE_HD T operator()(T y, T dy) const {
-    return dy * Pointwise::slope(y);
+  FIRECAFFE_HD T operator()(T at, T dy) const {
+    if constexpr (pointwise_of_input<Pointwise>)
+      return dy * Pointwise::slope_at(at);
+    else
+      return dy * Pointwise::slope(at);
   }
   template <class T>
-  FIRECAFFE_HD T operator()(T y, T dy, T dx) const {
-    return dx + dy * Pointwise::slope(y);
+  FIRECAFFE_HD T operator()(T at, T dy, T dx) const {
+    return dx + (*this)(at, dy);
   }
 };
 
-template <class Device, pointwise Layer, place In, place Out>
-struct implementation<Device, Layer, In, Out> {
+template <class Device, class Layer, place In, place Out>
+requires(pointwise<Layer> || pointwise_of_input<Layer>) struct implementation<Device, Layer, In, Out> {
   using T = typename Device::scalar;
   static constexpr no_parameters<weight_layout> storage() { return {}; }
   implementation(Device&, int) {}
@@ -76,14 +93,14 @@ struct implementation<Device, Layer, In, Out> {
     device.transform(y, value_of_pointwise<Layer>{}, x);
   }
 
-  void backward(Device& device, tensor_view<const T>, tensor_view<const T> y, tensor_view<T> dy, tensor_view<T> dx,
+  void backward(Device& device, tensor_view<const T> x, tensor_view<const T> y, tensor_view<T> dy, tensor_view<T> dx,
                 no_parameters<const T*>, no_parameters<T*>, accumulation adds, const pass&) {
     if (!dx) return;
-    const tensor_view<const T> from = dy;
+    const tensor_view<const T> from = dy, at = pointwise_of_input<Layer> ? x : y;
     if (adds.input)
-      device.transform(dx, gradient_of_pointwise<Layer>{}, y, from, tensor_view<const T>(dx));
+      device.transform(dx, gradient_of_pointwise<Layer>{}, at, from, tensor_view<const T>(dx));
     else
-      device.transform(dx, gradient_of_pointwise<Layer>{}, y, from);
+      device.transform(dx, gradient_of_pointwise<Layer>{}, at, from);
   }
 };
 

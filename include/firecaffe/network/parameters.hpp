@@ -48,8 +48,12 @@ struct bucket {
   int ready_op = 0;
 };
 
+// What the leaves have together, and room for one.
 template <class Net>
-constexpr int parameter_limit = 2 * unchecked_graph_of<Net>.op_count + 1;
+constexpr int parameter_limit = []<int... I>(std::integer_sequence<int, I...>) {
+  return (1 + ... + int(field_count<typename leaf_of<Net, I>::template parameters<parameter>>));
+}
+(std::make_integer_sequence<int, graph_of<Net>.leaf_count>{});
 
 // Parameters in the order in which the backward pass finishes their gradients: last op first.
 template <class Net, class Device, plan_options Options>

@@ -5,6 +5,7 @@
 #include <utility>
 #include <vector>
 
+#include "../layers/batch_norm.hpp"
 #include "../layers/conv.hpp"
 #include "../layers/dense.hpp"
 #include "memory_plan.hpp"
@@ -18,6 +19,8 @@ struct no_device {
   static constexpr const char* name = "no device in particular";
   static constexpr std::size_t alignment = 1;
   static constexpr bool slices_are_whole = true;
+  template <class T>
+  struct memory {};
   static constexpr layout value_layout(shape s) { return blocked_layout(s, 1); }
   static constexpr bool can_slice(shape, int, shape) { return true; }
   template <class Layer, class Next>
@@ -27,6 +30,11 @@ struct no_device {
 template <int Outputs, class... Options, place In, place Out>
 struct implementation<no_device, conv<Outputs, Options...>, In, Out> {
   static constexpr auto storage() { return canonical_storage<conv<Outputs, Options...>>(In.extents); }
+};
+
+template <class... Options, place In, place Out>
+struct implementation<no_device, batch_norm<Options...>, In, Out> {
+  static constexpr auto storage() { return canonical_storage<batch_norm<Options...>>(In.extents); }
 };
 
 // One op of a network on a device, as `summary` prints it.

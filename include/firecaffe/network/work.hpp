@@ -24,7 +24,8 @@ std::vector<op_work> work_of() {
   for (int i = 0; i < the_plan.op_count; ++i) {
     const planned_op& o = the_plan.ops[i];
     bool learns = false, passes_on = false;
-    for (int p = 0; p < the_parameters.count; ++p) learns = learns || the_parameters.list[p].op == i;
+    for (int p = 0; p < the_parameters.count; ++p)
+      learns = learns || (the_parameters.list[p].op == i && the_parameters.list[p].description.learnable());
     for (int k = 0; k < the_plan.operand_count(o); ++k)
       passes_on = passes_on || the_plan.values[the_plan.operand(o, k)].gradient;
     if (o.backward) work[std::size_t(i)].backward = work[std::size_t(i)].forward * (int(learns) + int(passes_on));

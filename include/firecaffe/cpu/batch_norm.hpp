@@ -1,0 +1,258 @@
+#pragma once
+
+#include <cmath>
+#include <vector>
+
+#include "../layers/activations.hpp"
+#include "../layers/batch_norm.hpp"
+#include "channels.hpp"
+
+namespace firecaffe {
+
+template <class... Options>
+constexpr bool cpu_fuses<batch_norm<Options...>, relu> = true;
+
+// Mean and sum of squared deviations from it, lane by lane.
+template <int Width>
+struct lane_moments {
+  double count = 0, mean[Width] = {}, squares[Width] = {};
+
+  // Joins another set of `n` (Chan, Golub and LeVeque 1983).
+  void join(double n, const double* m, const double* s) {
+    if (n == 0) return;
+    const double whole = count + n;
+    for (int l = 0; l < Width; ++l) {
+      const double apart = m[l] - mean[l];
+      mean[l] += apart * (n / whole);
+      squares[l] += s[l] + apart * apart * (count * n / whole);
+    }
+    count = whole;
+  }
+};
+
+// Bound by memory: the forward pass reads x twice and writes y, the backward pass reads x and dy twice and writes dx,
+// the second time from the cache where the samples' share of a channel block fits. Of the forward pass the backward
+// pass keeps mean and variance; whether a ReLU passed an element it computes again from x.
+template <int Block, class Layer, bool Rectified, place In, place Out>
+struct cpu_batch_norm {
+  using walk = channel_units<Block, In, Out>;
+  static constexpr int width = walk::width, units = walk::units;
+  static constexpr batch_norm_settings settings = Layer::settings;
+  using vec = typename walk::vec;
+  using moments = lane_moments<width>;
+  using piece = typename walk::piece;
+  template <class U>
+  using parameters = typename Layer::template parameters<U>;
+
+  static constexpr parameters<weight_layout> storage() {
+    parameters<weight_layout> s{};
+    for_each_field<parameters<weight_layout>>([&](auto i) { field<i>(s) = walk::storage(); });
+    return s;
+  }
+
+  cpu_batch_norm(basic_cpu<Block>& device, int batch)
+      : kept_(std::size_t{2 * width} * units * std::size_t(Layer::groups(batch))),
+        sums_(kept_.size()),
+        moments_(std::size_t(device.threads())),
+        parts_(std::size_t{2 * width} * std::size_t(device.threads())) {}
+
+  void forward(basic_cpu<Block>& device, tensor_view<const float> x, tensor_view<float> y, parameters<const float*> p,
+               const pass& now) {
+    for_each_group(device.threads(), x.samples, now, [&](const group& g) {
+      const float* px = x.data + walk::in_unit(g.unit);
+      float* py = y.data + walk::out_unit(g.unit);
+      if (now.training) measure(px, g);
+      const normaliser all(g, p, now.training);
+      walk::for_each_piece(g.first, g.last, g.parts, [&](const piece& here) {
+        const normaliser by = all;  // which no store to memory can change
+        here.for_each_vector([&](std::ptrdiff_t in, std::ptrdiff_t out) {
+          vec result = (walk::at(px + in) - by.mean) * by.factor + by.bias;
+          if constexpr (Rectified) result = result > 0.0f ? result : vec{};
+          walk::at(py + out) = result;
+        });
+      });
+    });
+  }
+
+  void backward(basic_cpu<Block>& device, tensor_view<const float> x, tensor_view<const float>, tensor_view<float> dy,
+                tensor_view<float> dx, parameters<const float*> p, parameters<float*> gradients, accumulation adds,
+                const pass& now) {
+    for_each_group(device.threads(), x.samples, now, [&](const group& g) {
+      const float *px = x.data + walk::in_unit(g.unit), *pdy = dy.data + walk::out_unit(g.unit);
+      normaliser all(g, p, now.training);
+      add_up(px, pdy, all, g);
+      if (!dx) return;
+      float* pdx = dx.data + walk::in_unit(g.unit);
+      const double count = double(g.last - g.first) * walk::pixels;
+      for (int l = 0; now.training && l < width; ++l) {
+        walk::set(all.mean_slope, l, float(g.sums[l] / count));
+        walk::set(all.mean_product, l, float(g.sums[width + l] / count) * walk::get(all.inverse, l));
+      }
+      walk::for_each_piece(g.first, g.last, g.parts, [&](const piece& here) {
+        const normaliser by = all;
+        here.for_each_vector([&](std::ptrdiff_t in, std::ptrdiff_t out) {
+          const vec apart = walk::at(px + in) - by.mean;
+          vec slope = walk::at(pdy + out);
+          by.rectify(apart, slope);
+          slope = by.factor * (slope - by.mean_slope - apart * by.mean_product);
+          if (adds.input) slope += walk::at(pdx + in);
+          walk::at(pdx + in) = slope;
+        });
+      });
+    });
+    write_gradients(x.samples, p, gradients, adds.parameters, now);
+  }
+
+ private:
+  // A channel block of samples that are normalised together, to be done in so many parts: its mean and variance, the
+  // sums of dy and of dy z.
+  struct group {
+    int unit, first, last, parts;
+    float* kept;
+    double* sums;
+  };
+
+  // f(group) for all; in evaluation the samples are one.
+  template <class F>
+  void for_each_group(int threads, int samples, const pass& now, F f) {
+    const int groups = now.training ? Layer::groups(samples) : samples > 0;
+    walk::for_each_unit(threads, groups * units, [&](int i, int parts) {
+      const int first = now.training ? i / units * settings.grain : 0;
+      const int last = now.training ? first + Layer::group(first, samples) : samples;
+      f(group{i % units, first, last, parts, kept_.data() + i * 2 * width, sums_.data() + i * 2 * width});
+    });
+  }
+
+  // y = (x - mean) * factor + bias
+  struct normaliser {
+    vec mean, inverse, factor, bias = {};
+    vec mean_slope = {}, mean_product = {};  // backward: what the statistics' own slopes take off
+
+    normaliser(const group& g, const parameters<const float*>& p, bool training) {
+      vec variance;
+      if (training) {
+        mean = walk::at(g.kept), variance = walk::at(g.kept + width);
+      } else {
+        walk::load(p.running_mean, g.unit, mean);
+        walk::load(p.running_variance, g.unit, variance);
+      }
+      for (int l = 0; l < width; ++l)
+        walk::set(inverse, l, 1.0f / std::sqrt(walk::get(variance, l) + float(settings.epsilon)));
+      factor = inverse;
+      if constexpr (settings.affine) {
+        walk::load(p.weight, g.unit, factor);
+        walk::load(p.bias, g.unit, bias);
+        factor *= inverse;
+      }
+    }
+    // The gradient behind a ReLU becomes that before it.
+    void rectify(const vec& apart, vec& slope) const {
+      if constexpr (Rectified) slope = apart * factor + bias > 0.0f ? slope : vec{};
+    }
+  };
+
+  // Each piece is summed about the mean so far, so that no more cancels than the variance itself explains.
+  void measure(const float* px, const group& g) {
+    moments own;
+    moments* shares = g.parts > 1 ? moments_.data() : &own;
+    walk::for_each_part(g.parts, [&](int part) {
+      moments total;
+      walk::for_each_piece(g.first, g.last, part, g.parts, [&](const piece& here) {
+        vec about = {}, sum = {}, squares = {};
+        const double count = here.count();
+        if (total.count == 0) {
+          here.for_each_vector([&](std::ptrdiff_t in, std::ptrdiff_t) { about += walk::at(px + in); });
+          about = about / float(count);
+        } else {
+          for (int l = 0; l < width; ++l) walk::set(about, l, float(total.mean[l]));
+        }
+        here.for_each_vector([&](std::ptrdiff_t in, std::ptrdiff_t) {
+          const vec apart = walk::at(px + in) - about;
+          sum += apart;
+          squares += apart * apart;
+        });
+        double m[width], s[width];
+        for (int l = 0; l < width; ++l) {
+          const double off = double(walk::get(sum, l)) / count;
+          m[l] = double(walk::get(about, l)) + off,
+          s[l] = double(walk::get(squares, l)) - off * double(walk::get(sum, l));
+        }
+        total.join(count, m, s);
+      });
+      shares[part] = total;
+    });
+    for (int part = 1; part < g.parts; ++part)
+      shares[0].join(shares[part].count, shares[part].mean, shares[part].squares);
+    if constexpr (walk::spread > 1) {
+      lane_moments<1> channel;
+      for (int l = 0; l < width; ++l) channel.join(shares[0].count, shares[0].mean + l, shares[0].squares + l);
+      for (int l = 0; l < width; ++l) shares[0].mean[l] = channel.mean[0], shares[0].squares[l] = channel.squares[0];
+      shares[0].count = channel.count;
+    }
+    for (int l = 0; l < width; ++l) {
+      const double variance = shares[0].squares[l] / shares[0].count;
+      g.kept[l] = float(shares[0].mean[l]), g.kept[width + l] = variance > 0 ? float(variance) : 0.0f;
+    }
+  }
+
+  void add_up(const float* px, const float* pdy, const normaliser& by, const group& g) {
+    walk::template add_up<2>(g.first, g.last, g.parts, parts_.data(), g.sums, [&](const piece& here, vec* total) {
+      vec slopes = {}, products = {};
+      here.for_each_vector([&](std::ptrdiff_t in, std::ptrdiff_t out) {
+        const vec apart = walk::at(px + in) - by.mean;
+        vec slope = walk::at(pdy + out);
+        by.rectify(apart, slope);
+        slopes += slope;
+        products += slope * apart;
+      });
+      total[0] = slopes, total[1] = products;
+    });
+    for (int l = 0; l < width; ++l) g.sums[width + l] *= double(walk::get(by.inverse, l));
+  }
+
+  void write_gradients(int samples, const parameters<const float*>& p, const parameters<float*>& gradients, bool add,
+                       const pass& now) const {
+    const int groups = now.training ? Layer::groups(samples) : samples > 0;
+    auto write = [&](float* to, int channel, double value) {
+      to[channel] = float(add ? double(to[channel]) + value : value);
+    };
+    for (int unit = 0; unit < units; ++unit)
+      walk::for_each_channel(unit, [&](int c, int l) {
+        double weight = 0, bias = 0, mean = 0, variance = 0;
+        for (int g = 0, first = 0; g < groups; ++g) {
+          const int at = (g * units + unit) * 2 * width + l,
+                    here = now.training ? Layer::group(first, samples) : samples;
+          const double count = double(here) * walk::pixels, share = here * now.scale;
+          const double unbiased = count > 1 ? count / (count - 1) : 1;
+          bias += sums_[std::size_t(at)], weight += sums_[std::size_t(at + width)];
+          mean += share * double(now.training ? kept_.data()[at] : p.running_mean[c]);
+          variance +=
+              share * (now.training ? unbiased * double(kept_.data()[at + width]) : double(p.running_variance[c]));
+          first += here;
+        }
+        if constexpr (settings.affine) write(gradients.weight, c, weight), write(gradients.bias, c, bias);
+        write(gradients.running_mean, c, mean);
+        write(gradients.running_variance, c, variance);
+      });
+  }
+
+  // Of each unit of each group: mean and variance; the sums of dy and of dy z. Then a thread's shares of a unit.
+  aligned_memory<float> kept_;
+  std::vector<double> sums_;
+  std::vector<moments> moments_;
+  std::vector<double> parts_;
+};
+
+template <int Block, class... Options, place In, place Out>
+struct implementation<basic_cpu<Block>, batch_norm<Options...>, In, Out>
+    : cpu_batch_norm<Block, batch_norm<Options...>, false, In, Out> {
+  using cpu_batch_norm<Block, batch_norm<Options...>, false, In, Out>::cpu_batch_norm;
+};
+
+template <int Block, class... Options, place In, place Out>
+struct implementation<basic_cpu<Block>, fused<batch_norm<Options...>, relu>, In, Out>
+    : cpu_batch_norm<Block, batch_norm<Options...>, true, In, Out> {
+  using cpu_batch_norm<Block, batch_norm<Options...>, true, In, Out>::cpu_batch_norm;
+};
+
+}  // namespace firecaffe

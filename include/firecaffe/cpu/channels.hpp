@@ -1,0 +1,141 @@
+#pragma once
+
+#include <cstdint>
+#include <type_traits>
+
+#include "device.hpp"
+#include "vector.hpp"
+
+namespace firecaffe {
+
+// How layers with numbers for each channel walk over values. A unit is a block of channels; its planes are walked in
+// vectors of `width` lanes, the channels of the block. Up to four channels lie as (C, H, W): a unit is one channel, and
+// the lanes are its pixels, where they fill vectors.
+template <int Block, place In, place Out>
+struct channel_units {
+  static constexpr int channels = In.extents.channels, block = In.strides.block, pixels = In.extents.pixels();
+  static constexpr int width = block > 1 ? block : pixels % Block == 0 ? Block : 1, spread = width / block;
+  static constexpr int units = (channels + block - 1) / block, padded_channels = units * block;
+  static constexpr int steps = pixels / spread;                      // vectors of a plane
+  using vec = std::conditional_t<width == 1, float, vector<width>>;  // a vector of one lane is slow to compute with
+  template <class T>
+  static auto& at(T* p) {
+    if constexpr (width == 1)
+      return *p;
+    else
+      return vector_at<width>(p);
+  }
+  static float get(const vec& v, int lane) {
+    if constexpr (width == 1)
+      return v;
+    else
+      return v[lane];
+  }
+  static void set(vec& v, int lane, float value) {
+    if constexpr (width == 1)
+      v = value;
+    else
+      v[lane] = value;
+  }
+
+  static constexpr std::ptrdiff_t in_unit(int unit) { return unit * In.strides.outer; }
+  static constexpr std::ptrdiff_t out_unit(int unit) { return unit * Out.strides.outer; }
+
+  // Parameters by channel, padded to whole blocks.
+  static constexpr weight_layout storage() {
+    weight_layout l = canonical_layout(channels, 1, 1);
+    l.extent = std::size_t{padded_channels};
+    return l;
+  }
+  static void load(const float* parameter, int unit, vec& out) {
+    if constexpr (block > 1)
+      out = vector_at<width>(parameter + unit * block);
+    else
+      out = vec{} + parameter[unit];
+  }
+
+  // f(unit, parts), on the device's threads: units side by side with one part each, or, where they are few, one after
+  // the other in a part for each thread.
+  template <class F>
+  static void for_each_unit(int threads, int count, F f) {
+    const int parts = count % threads == 0 || count > 4 * threads ? 1 : threads;
+    if (parts > 1 || threads == 1) {  // OpenMP would make threads anew for every loop within a loop
+      for (int i = 0; i < count; ++i) f(i, parts);
+      return;
+    }
+#pragma omp parallel for num_threads(threads)
+    for (int i = 0; i < count; ++i) f(i, 1);
+  }
+  // f(part), side by side.
+  template <class F>
+  static void for_each_part(int parts, F f) {
+    if (parts == 1) return f(0);
+#pragma omp parallel for num_threads(parts) schedule(static, 1)
+    for (int part = 0; part < parts; ++part) f(part);
+  }
+
+  // Some 256 vectors: what a sum in single precision may be trusted with, and what stays in the first cache.
+  struct piece {
+    int first_sample, last_sample, first, last;  // vectors of each sample's plane
+    double count() const { return double(last_sample - first_sample) * (last - first); }
+
+    // f(elements from the unit's place in sample 0 of In, and of Out)
+    template <class F>
+    void for_each_vector(F f) const {
+      for (int n = first_sample; n < last_sample; ++n)
+        for (int v = first; v < last; ++v) f(n * In.strides.sample + v * width, n * Out.strides.sample + v * width);
+    }
+  };
+  static constexpr int pieces = (steps + 255) / 256, piece_size = (steps + pieces - 1) / pieces;
+  static constexpr int together = 256 / piece_size;
+
+  // f(piece) for the pieces of one part of the samples [first, last), in order.
+  template <class F>
+  static void for_each_piece(int first, int last, int part, int parts, F f) {
+    const std::int64_t count = std::int64_t{(last - first + together - 1) / together} * pieces;
+    for (std::int64_t i = count * part / parts; i < count * (part + 1) / parts; ++i) {
+      const int n = first + int(i / pieces) * together, v = int(i % pieces) * piece_size;
+      f(piece{n, n + together < last ? n + together : last, v, v + piece_size < steps ? v + piece_size : steps});
+    }
+  }
+
+  // The same for all parts, side by side.
+  template <class F>
+  static void for_each_piece(int first, int last, int parts, F f) {
+    for_each_part(parts, [&](int part) { for_each_piece(first, last, part, parts, f); });
+  }
+
+  // sums[i * width + lane] = what f(piece, vec*) writes to its `Count` vectors: piece by piece in single precision,
+  // then in double. `shares` has room for the sums of each part. Lanes that belong to one channel all get its sum.
+  template <int Count, class F>
+  static void add_up(int first, int last, int parts, double* shares, double* sums, F f) {
+    constexpr int numbers = Count * width;
+    for_each_part(parts, [&](int part) {
+      double total[numbers] = {};
+      for_each_piece(first, last, part, parts, [&](const piece& here) {
+        vec vectors[Count] = {};
+        f(here, vectors);
+        for (int i = 0; i < numbers; ++i) total[i] += double(get(vectors[i / width], i % width));
+      });
+      double* share = parts > 1 ? shares + part * numbers : sums;
+      for (int i = 0; i < numbers; ++i) share[i] = total[i];
+    });
+    for (int i = 0; i < numbers && parts > 1; ++i) {
+      sums[i] = 0;
+      for (int part = 0; part < parts; ++part) sums[i] += shares[part * numbers + i];
+    }
+    for (int i = 0; i < Count && spread > 1; ++i) {
+      double sum = 0;
+      for (int l = 0; l < width; ++l) sum += sums[i * width + l];
+      for (int l = 0; l < width; ++l) sums[i * width + l] = sum;
+    }
+  }
+
+  // f(channel, lane) for the channels of a unit.
+  template <class F>
+  static void for_each_channel(int unit, F f) {
+    for (int l = 0; l < block && unit * block + l < channels; ++l) f(unit * block + l, l);
+  }
+};
+
+}  // namespace firecaffe
