@@ -54,9 +54,10 @@ struct reference {
 // One training step on the cpu: each loss to a hundred-thousandth, the norm of each gradient to a two-thousandth, and
 // elements of each gradient relative to their root mean square. Single precision puts a few activations of millions on
 // the other side of zero, or makes another one the maximum of its window (PyTorch's does), and the gradients below are
-// then off by one pixel's part: three elements of four must be within a ten-thousandth, all within a fiftieth.
+// then off by one pixel's part: three elements of four must be within `most`, all within a fiftieth. Winograd's algorithm
+// errs more than direct convolutions, so that more activations change sides: in a stack of sixteen it shows.
 template <class Net>
-void agrees_with_reference(firecaffe::model<Net, firecaffe::cpu>& m, const reference& expected) {
+void agrees_with_reference(firecaffe::model<Net, firecaffe::cpu>& m, const reference& expected, double most = 1e-4) {
   using namespace firecaffe;
   using net_model = model<Net, cpu>;
   std::vector<float> images;
@@ -106,7 +107,7 @@ void agrees_with_reference(firecaffe::model<Net, firecaffe::cpu>& m, const refer
     }
   }
   std::sort(offs.begin(), offs.end());
-  CHECK(offs[offs.size() * 3 / 4] < 1e-4);
+  CHECK(offs[offs.size() * 3 / 4] < most);
   const auto beyond = offs.end() - std::upper_bound(offs.begin(), offs.end(), 1e-4);
   MESSAGE("norms off by ", worst_norm, "; elements by ", offs[offs.size() / 2], " (median) to ", offs.back(),
           " of the root mean square, ", beyond, " of ", offs.size(), " by more than 0.0001");
