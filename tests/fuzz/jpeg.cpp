@@ -5,7 +5,7 @@
 
 // libFuzzer: clang++ -std=c++20 -g -O1 -fsanitize=fuzzer,address,undefined -Iinclude tests/fuzz/jpeg.cpp -ljpeg
 // The first five bytes choose the part that is wanted, how far it may be reduced, and the channels; the rest is a file.
-// Seeds: files that tests/data/jpeg.cpp writes, five bytes before them.
+// Seeds: see seeds.cpp.
 namespace fc = firecaffe;
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* bytes, std::size_t size) {

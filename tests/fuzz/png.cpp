@@ -8,7 +8,7 @@
 // libFuzzer: clang++ -std=c++20 -g -O1 -fsanitize=fuzzer,address,undefined -Iinclude tests/fuzz/png.cpp -lpng -lz
 // The first five bytes choose the part that is wanted, how far it may be reduced, and the channels; the rest is a file.
 // Check sums are made right first, for otherwise nearly everything is refused for them.
-// Seeds: files that tests/data/png.cpp writes, five bytes before them.
+// Seeds: see seeds.cpp.
 namespace fc = firecaffe;
 
 static void right_check_sums(std::vector<std::uint8_t>& file) {
