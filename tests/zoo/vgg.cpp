@@ -1,3 +1,4 @@
+// not with sanitizers: 138 million parameters are filled, updated and compared one by one
 #include "firecaffe/zoo/vgg.hpp"
 
 #include "firecaffe/cpu/device.hpp"
