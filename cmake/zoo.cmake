@@ -7,6 +7,8 @@ set(firecaffe_zoo
   "googlenet googlenet fc::zoo::googlenet"
   "googlenet_plain googlenet fc::zoo::googlenet_plain"
   "squeezenet squeezenet fc::zoo::squeezenet"
+  "resnet18 resnet fc::zoo::resnet18"
+  "resnet50 resnet fc::zoo::resnet50"
   "vgg16 vgg fc::zoo::vgg16"
   "vgg19 vgg fc::zoo::vgg19")
 

@@ -37,6 +37,17 @@ class Concat(nn.Module):
         return torch.cat([branch(x) for branch in self.branches], 1)
 
 
+class Residual(nn.Module):
+    """shortcut=None: the input itself."""
+
+    def __init__(self, path, shortcut=None):
+        super().__init__()
+        self.path, self.shortcut = path, shortcut
+
+    def forward(self, x):
+        return self.path(x) + (x if self.shortcut is None else self.shortcut(x))
+
+
 class Network(nn.Module):
     """Gives its scores; in training those of its heads first, as a tuple."""
 
@@ -57,7 +68,7 @@ class Network(nn.Module):
         return each, sum(w * e for w, e in zip([t.weight for t in self.taps] + [1], each))
 
 
-XAVIER, ZERO = ("xavier",), ("constant", 0.0)
+XAVIER, MSRA, ZERO = ("xavier",), ("msra",), ("constant", 0.0)
 
 
 def gaussian(deviation):
@@ -194,6 +205,36 @@ def squeezenet(norm=True):
                    global_average())
 
 
+def norm_conv(inputs, outputs, kernel, **more):
+    return nn.Sequential(conv(inputs, outputs, kernel, weight=MSRA, bias=None, **more),
+                         filled(nn.BatchNorm2d(outputs), constant(1.0), ZERO))
+
+
+def basic_blocks(inputs, outputs, stride, count):
+    def block(i, s, shortcut):
+        return nn.Sequential(Residual(nn.Sequential(norm_conv(i, outputs, 3, stride=s, pad=1), relu(),
+                                                    norm_conv(outputs, outputs, 3, pad=1)), shortcut), relu())
+
+    first = norm_conv(inputs, outputs, 1, stride=stride) if stride > 1 else None
+    return [block(inputs, stride, first)] + [block(outputs, 1, None) for _ in range(count - 1)]
+
+
+def bottlenecks(inputs, width, stride, count):
+    """The stride is in the first 1 x 1 convolution, as in the paper."""
+    def block(i, s, shortcut):
+        return nn.Sequential(Residual(nn.Sequential(norm_conv(i, width, 1, stride=s), relu(),
+                                                    norm_conv(width, width, 3, pad=1), relu(),
+                                                    norm_conv(width, 4 * width, 1)), shortcut), relu())
+
+    first = norm_conv(inputs, 4 * width, 1, stride=stride)
+    return [block(inputs, stride, first)] + [block(4 * width, 1, None) for _ in range(count - 1)]
+
+
+def resnet(features, *blocks):
+    return Network((3, 224, 224), 1000, norm_conv(3, 64, 7, stride=2, pad=3), relu(), caffe_pool(), *blocks,
+                   global_average(), dense(features, 1000, weight=MSRA))
+
+
 networks = {
     "lenet": lenet,
     "nin": nin,
@@ -204,6 +245,10 @@ networks = {
     "vgg16": lambda norm=True: vgg((64,) * 2, (128,) * 2, (256,) * 3, (512,) * 3, (512,) * 3),
     "vgg19": lambda norm=True: vgg((64,) * 2, (128,) * 2, (256,) * 4, (512,) * 4, (512,) * 4),
     "squeezenet": squeezenet,
+    "resnet18": lambda norm=True: resnet(512, *basic_blocks(64, 64, 1, 2), *basic_blocks(64, 128, 2, 2),
+                                         *basic_blocks(128, 256, 2, 2), *basic_blocks(256, 512, 2, 2)),
+    "resnet50": lambda norm=True: resnet(2048, *bottlenecks(64, 64, 1, 3), *bottlenecks(256, 128, 2, 4),
+                                         *bottlenecks(512, 256, 2, 6), *bottlenecks(1024, 512, 2, 3)),
 }
 
 if __name__ == "__main__":  # what they are

@@ -84,16 +84,19 @@ def leaves(net):
 
 
 def ours(net):
-    """Fills a network as ours; its parameters in our order, (place, parameter)."""
+    """Fills a network as ours; its parameters in our order, (place, parameter), running statistics among them."""
     place, parameters, dropouts = 0, [], {}
     for index, leaf in leaves(net):
         if isinstance(leaf, nn.Dropout):
             dropouts[leaf] = Dropout(leaf.p, index)
         # Places count from the end of the list that the backward pass goes through: a bias comes before its weight.
-        for name in ("bias", "weight"):
+        for name in ("running_var", "running_mean", "bias", "weight"):
             parameter = getattr(leaf, name, None)
             if parameter is not None:
-                fill(parameter, getattr(leaf, name + "_filler"), place)
+                if name.startswith("running"):
+                    leaf.momentum = 1.0  # afterwards they are the step's own
+                else:
+                    fill(parameter, getattr(leaf, name + "_filler"), place)
                 parameters.append((place, parameter))
                 place += 1
     for module in list(net.modules()):
@@ -105,9 +108,8 @@ def ours(net):
 
 def step(name, dtype):
     """Losses, and per parameter its place, the number of elements, the gradient's norm and some of its elements."""
-    net = networks[name]()
+    net = networks[name]().to(dtype).train()
     parameters = ours(net)
-    net.to(dtype).train()
     amplitude = 1 if name == "lenet" else 100
     each = numpy.prod(net.shape)
     images = numpy.stack([2 * to_unit(random_word(TEST, 0, n, each)) - 1 for n in range(BATCH)])
@@ -117,7 +119,7 @@ def step(name, dtype):
     total.backward()
     rows = []
     for place, parameter in parameters:
-        gradient = parameter.grad.double().view(-1)
+        gradient = (parameter if parameter.grad is None else parameter.grad).detach().double().reshape(-1)
         at = [(2 * i + 1) * gradient.numel() // (2 * SAMPLES) for i in range(SAMPLES)]
         rows.append((place, gradient.numel(), gradient.norm().item(), gradient[at].numpy()))
     return amplitude, [l.item() for l in each], rows

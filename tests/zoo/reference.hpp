@@ -51,13 +51,19 @@ struct reference {
   }
 };
 
-// One training step on the cpu: each loss to a hundred-thousandth, the norm of each gradient to a two-thousandth, and
-// elements of each gradient relative to their root mean square. Single precision puts a few activations of millions on
-// the other side of zero, or makes another one the maximum of its window (PyTorch's does), and the gradients below are
-// then off by one pixel's part: three elements of four must be within `most`, all within a fiftieth. Winograd's algorithm
-// errs more than direct convolutions, so that more activations change sides: in a stack of sixteen it shows.
+// How far gradients may be from the reference: each norm, and elements relative to the root mean square of theirs, of
+// which `share` must be within a ten-thousandth. Single precision puts a few activations of millions on the other side
+// of zero, or makes another one the maximum of its window, and the gradients below are then off by one pixel's part:
+// PyTorch's are, by as much (torch_reference.py --compare). Winograd's algorithm errs more than direct convolutions, so
+// that more change sides: it shows in deep stacks.
+struct limits {
+  double norm = 5e-4, element = 0.02, share = 0.75;
+};
+
+// One training step on the cpu. What goes forward is continuous, and compared closely: losses to a hundred-thousandth,
+// means and variances of batch normalisation to a ten-thousandth of their root mean square.
 template <class Net>
-void agrees_with_reference(firecaffe::model<Net, firecaffe::cpu>& m, const reference& expected, double most = 1e-4) {
+void agrees_with_reference(firecaffe::model<Net, firecaffe::cpu>& m, const reference& expected, limits most = {}) {
   using namespace firecaffe;
   using net_model = model<Net, cpu>;
   std::vector<float> images;
@@ -98,24 +104,24 @@ void agrees_with_reference(firecaffe::model<Net, firecaffe::cpu>& m, const refer
     double squares = 0;
     for (float g : gradient) squares += double(g) * double(g);
     const double norm_off = std::fabs(std::sqrt(squares) - r.norm) / r.norm;
-    CHECK(norm_off < 5e-4);
+    CHECK(norm_off < (p.description.learnable() ? most.norm : 1e-4));
     worst_norm = std::max(worst_norm, norm_off);
     for (std::size_t k = 0; k < 16; ++k) {
       const double element = double(gradient[(2 * k + 1) * r.elements / 32]);
       offs.push_back(std::fabs(element - r.some[k]) * std::sqrt(double(r.elements)) / r.norm);
-      CHECK(offs.back() < 0.02);
+      CHECK(offs.back() < (p.description.learnable() ? most.element : 1e-4));
     }
   }
   std::sort(offs.begin(), offs.end());
-  CHECK(offs[offs.size() * 3 / 4] < most);
+  CHECK(offs[std::size_t(double(offs.size()) * most.share)] < 1e-4);
   const auto beyond = offs.end() - std::upper_bound(offs.begin(), offs.end(), 1e-4);
   MESSAGE("norms off by ", worst_norm, "; elements by ", offs[offs.size() / 2], " (median) to ", offs.back(),
           " of the root mean square, ", beyond, " of ", offs.size(), " by more than 0.0001");
 }
 
 template <class Net>
-void agrees_with_reference(const char* name) {
+void agrees_with_reference(const char* name, limits most = {}) {
   const reference expected(name);
   firecaffe::model<Net, firecaffe::cpu> m(firecaffe::cpu{1}, expected.batch, expected.seed);
-  agrees_with_reference(m, expected);
+  agrees_with_reference(m, expected, most);
 }
