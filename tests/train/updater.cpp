@@ -193,3 +193,28 @@ TEST_CASE_TEMPLATE("running means follow, whatever the solver, the ranks, the pa
       });
     }
 }
+
+// A head that ends in no loss has no backward pass: its gradients are never written, and its weights must not decay.
+TEST_CASE("what no loss depends on stays as it was") {
+  struct net : network<input<4>, tap<ratio<1>, batch_norm<>, dense<3>>, dense<2>, softmax_loss> {};
+  std::vector<float> x(12 * 4);
+  std::vector<std::int32_t> labels(12, 1);
+  std::mt19937 random{7};
+  for (float& v : x) v = std::normal_distribution<float>{1, 1}(random);
+  local::run(1, [&](local::transport wire) {
+    trainer<net, sgd, tree<local::transport>, cpu> t{
+        wire, {.batch = 4, .solver = {.momentum = 0.9f, .weight_decay = 0.5f}, .threads = 1}};
+    auto& m = t.network();
+    std::vector<std::vector<float>> before;
+    for (int i = 0; i < m.the_parameters.count; ++i) before.push_back(m.parameter_values(i));
+    t.fit(data::view{x, {4}, labels}, {.epochs = 2});
+    int trained = 0, kept = 0;
+    for (int i = 0; i < m.the_parameters.count; ++i) {
+      const bool same = m.parameter_values(i) == before[std::size_t(i)];
+      CHECK(same == !m.the_parameters.list[i].trained);
+      ++(same ? kept : trained);
+    }
+    CHECK(trained == 2);
+    CHECK(kept == 6);
+  });
+}

@@ -40,6 +40,7 @@ struct placed_parameter {
   parameter description;
   weight_layout stored;
   std::size_t offset = 0;  // elements
+  bool trained = true;     // a loss depends on it; without one its gradient is never written
 };
 
 // A slice of the gradient arena that is complete, and may be sent, once the backward pass has finished `ready_op`.
@@ -79,7 +80,7 @@ struct parameter_plan {
         constexpr fields described = L::describe(types::in.extents);
         constexpr auto stored = implementation_of<Net, Device, Options, Op>::storage();
         for_each_field<fields>([&](auto i) {
-          list[count++] = {Op, int(i), L::name, field<i>(described), field<i>(stored), elements};
+          list[count++] = {Op, int(i), L::name, field<i>(described), field<i>(stored), elements, types::here.backward};
           elements += round_up(field<i>(stored).extent, Device::alignment);
         });
       }

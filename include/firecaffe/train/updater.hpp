@@ -31,9 +31,9 @@ struct update_segments {
         const placed_parameter& p = parameters[i];
         const update_segment s{p.offset,
                                p.stored.extent,
-                               p.description.settings.lr_mult,
+                               p.trained ? p.description.settings.lr_mult : 0,
                                p.description.settings.decay_mult,
-                               p.description.follows,
+                               p.trained ? p.description.follows : 0,
                                p.description.inputs * p.description.taps == 1};
         update_segment* last = first || apart ? nullptr : &list.back();
         if (last && last->lr_mult == s.lr_mult && last->decay_mult == s.decay_mult && last->follows == s.follows)
