@@ -1,4 +1,3 @@
-// not with sanitizers: 138 million parameters are filled, updated and compared one by one
 #include "firecaffe/zoo/vgg.hpp"
 
 #include "firecaffe/cpu/device.hpp"
