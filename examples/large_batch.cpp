@@ -120,7 +120,7 @@ class experiment {
       void on(const fc::step_event&) {}
       void on(const fc::epoch_event& e) { loss = e.loss; }
       void on(const fc::evaluation_event& e) {
-        std::fprintf(stderr, "%s: epoch %d of %d, loss %.4f, test accuracy %.2f %%\n", name.c_str(), e.epoch + 1,
+        std::fprintf(stderr, "%s: epoch %d of %d, loss %.4f, test accuracy %.2f %%\n", name.c_str(), e.epoch,
                      epochs, loss, 100 * e.metrics[0].value);
       }
     } progress{text("batch %d, %s, seed %u", r.batch, way, seed), arguments_.epochs};
