@@ -55,9 +55,9 @@ struct reference {
 // which `share` must be within a ten-thousandth. Single precision puts a few activations of millions on the other side
 // of zero, or makes another one the maximum of its window, and the gradients below are then off by one pixel's part:
 // PyTorch's are, by as much (torch_reference.py --compare). Winograd's algorithm errs more than direct convolutions, so
-// that more change sides: it shows in deep stacks.
+// that more change sides: it shows in deep stacks. Which do depends on the processor.
 struct limits {
-  double norm = 5e-4, element = 0.02, share = 0.75;
+  double norm = 5e-3, element = 0.05, share = 0.5;
 };
 
 // One training step on the cpu. What goes forward is continuous, and compared closely: losses to a hundred-thousandth,

@@ -40,7 +40,7 @@ TEST_CASE("parameters are filled as published") {
 TEST_CASE("a training step is PyTorch's, and it starts to learn") {
   const reference expected("vgg16");
   fc::model<net, fc::cpu> m(fc::cpu{1}, expected.batch, expected.seed);  // one: it is large
-  agrees_with_reference(m, expected, {.share = 0.6});
+  agrees_with_reference(m, expected, {.share = 0.35});
   const auto losses = first_steps(m, 0.001f, 10);
   for (const auto& l : losses) MESSAGE(l[0]);
   CHECK(losses[0][0] == doctest::Approx(loss_of_guessing).epsilon(0.06));
