@@ -41,8 +41,8 @@ fc::recipe<fc::sgd> naive_recipe(int batch, std::int64_t samples) {
 }
 
 // Or by a rule, the same at every batch: LAMB, whose rate grows as the root of the batch, behind one epoch's warmup.
-// Few, large batches leave LAMB little time to average squares over: beta2 is 0.98. Biases adapt, as all else does. Chosen
-// by accuracy on the test set with seed 1, so what it reaches there is optimistic.
+// Few, large batches leave LAMB little time to average squares over: beta2 is 0.98. Biases adapt, as all else does.
+// Chosen by accuracy on the test set with seed 1, so what it reaches there is optimistic.
 fc::recipe<fc::lamb> large_recipe(int batch, std::int64_t samples, std::int64_t epoch) {
   const fc::lamb solver{.beta2 = 0.98f, .weight_decay = 0.01f, .exclude_vectors = false};
   return fc::large_batch::sqrt_scaling(fc::large_batch::with_solver(small_recipe(samples), solver, 0.003f),
@@ -121,8 +121,8 @@ class experiment {
       void on(const fc::step_event&) {}
       void on(const fc::epoch_event& e) { loss = e.loss; }
       void on(const fc::evaluation_event& e) {
-        std::fprintf(stderr, "%s: epoch %d of %d, loss %.4f, test accuracy %.2f %%\n", name.c_str(), e.epoch,
-                     epochs, loss, 100 * e.metrics[0].value);
+        std::fprintf(stderr, "%s: epoch %d of %d, loss %.4f, test accuracy %.2f %%\n", name.c_str(), e.epoch, epochs,
+                     loss, 100 * e.metrics[0].value);
       }
     } progress{text("batch %d, %s, seed %u", r.batch, way, seed), arguments_.epochs};
     const fc::stopwatch watch;
