@@ -140,9 +140,11 @@ void each_tap(const window& s, shape in, shape out, int q, F f) {
   }
 }
 
-template <bool Slices, int Outputs, class... Options, place In, place Out>
-struct implementation<basic_reference<Slices>, conv<Outputs, Options...>, In, Out> {
-  using layer_type = conv<Outputs, Options...>;
+// What a convolution and a transposed one share: Products::each_product calls f(o, q, c, p, weight) for every
+// y[o, q] += w[weight] * x[c, p].
+template <bool Slices, class Layer, place In, class Products>
+struct reference_products {
+  using layer_type = Layer;
   using device = basic_reference<Slices>;
   using view = tensor_view<double>;
   using const_view = tensor_view<const double>;
@@ -150,7 +152,40 @@ struct implementation<basic_reference<Slices>, conv<Outputs, Options...>, In, Ou
   using parameters = typename layer_type::template parameters<U>;
   static constexpr conv_settings s = layer_type::settings;
   static constexpr parameters<weight_layout> storage() { return canonical_storage<layer_type>(In.extents); }
-  implementation(device&, int) {}
+  reference_products(device&, int) {}
+
+  void forward(device&, const_view x, view y, parameters<const double*> p, const pass&) {
+    device::each(y, [&](int n, int o, int q) {
+      y(n, o, q) = 0;
+      if constexpr (s.bias) y(n, o, q) = p.bias[o];
+    });
+    for (int n = 0; n < x.samples; ++n)
+      Products::each_product([&](int o, int q, int c, int at, int w) { y(n, o, q) += p.weight[w] * x(n, c, at); });
+  }
+
+  void backward(device&, const_view x, const_view, view dy, view dx, parameters<const double*> p, parameters<double*> g,
+                accumulation adds, const pass&) {
+    for (std::size_t i = 0; !adds.parameters && i < storage().weight.extent; ++i) g.weight[i] = 0;
+    if constexpr (s.bias) {
+      for (int o = 0; !adds.parameters && o < Layer::output(In.extents).channels; ++o) g.bias[o] = 0;
+      device::each(dy, [&](int n, int o, int q) { g.bias[o] += dy(n, o, q); });
+    }
+    if (dx && !adds.input) device::each(dx, [&](int n, int c, int at) { dx(n, c, at) = 0; });
+    for (int n = 0; n < x.samples; ++n)
+      Products::each_product([&](int o, int q, int c, int at, int w) {
+        g.weight[w] += dy(n, o, q) * x(n, c, at);
+        if (dx) dx(n, c, at) += dy(n, o, q) * p.weight[w];
+      });
+  }
+};
+
+template <bool Slices, int Outputs, class... Options, place In, place Out>
+struct implementation<basic_reference<Slices>, conv<Outputs, Options...>, In, Out>
+    : reference_products<Slices, conv<Outputs, Options...>, In,
+                         implementation<basic_reference<Slices>, conv<Outputs, Options...>, In, Out>> {
+  using base = reference_products<Slices, conv<Outputs, Options...>, In, implementation>;
+  using base::base, base::s;
+  using layer_type = conv<Outputs, Options...>;
 
   // f(o, q, c, p, weight) for every product: y[o, q] += w[weight] * x[c, p].
   template <class F>
@@ -165,43 +200,15 @@ struct implementation<basic_reference<Slices>, conv<Outputs, Options...>, In, Ou
             f(o, q, o / (out.channels / s.groups) * inputs + i, p, (o * inputs + i) * w.taps() + k);
         });
   }
-
-  void forward(device&, const_view x, view y, parameters<const double*> p, const pass&) {
-    device::each(y, [&](int n, int o, int q) {
-      y(n, o, q) = 0;
-      if constexpr (s.bias) y(n, o, q) = p.bias[o];
-    });
-    for (int n = 0; n < x.samples; ++n)
-      each_product([&](int o, int q, int c, int at, int w) { y(n, o, q) += p.weight[w] * x(n, c, at); });
-  }
-
-  void backward(device&, const_view x, const_view, view dy, view dx, parameters<const double*> p, parameters<double*> g,
-                accumulation adds, const pass&) {
-    for (std::size_t i = 0; !adds.parameters && i < storage().weight.extent; ++i) g.weight[i] = 0;
-    if constexpr (s.bias) {
-      for (int o = 0; !adds.parameters && o < Outputs; ++o) g.bias[o] = 0;
-      device::each(dy, [&](int n, int o, int q) { g.bias[o] += dy(n, o, q); });
-    }
-    if (dx && !adds.input) device::each(dx, [&](int n, int c, int at) { dx(n, c, at) = 0; });
-    for (int n = 0; n < x.samples; ++n)
-      each_product([&](int o, int q, int c, int at, int w) {
-        g.weight[w] += dy(n, o, q) * x(n, c, at);
-        if (dx) dx(n, c, at) += dy(n, o, q) * p.weight[w];
-      });
-  }
 };
 
 template <bool Slices, int Outputs, class... Options, place In, place Out>
-struct implementation<basic_reference<Slices>, conv_transpose<Outputs, Options...>, In, Out> {
+struct implementation<basic_reference<Slices>, conv_transpose<Outputs, Options...>, In, Out>
+    : reference_products<Slices, conv_transpose<Outputs, Options...>, In,
+                         implementation<basic_reference<Slices>, conv_transpose<Outputs, Options...>, In, Out>> {
+  using base = reference_products<Slices, conv_transpose<Outputs, Options...>, In, implementation>;
+  using base::base, base::s;
   using layer_type = conv_transpose<Outputs, Options...>;
-  using device = basic_reference<Slices>;
-  using view = tensor_view<double>;
-  using const_view = tensor_view<const double>;
-  template <class U>
-  using parameters = typename layer_type::template parameters<U>;
-  static constexpr conv_settings s = layer_type::settings;
-  static constexpr parameters<weight_layout> storage() { return canonical_storage<layer_type>(In.extents); }
-  implementation(device&, int) {}
 
   // f(o, q, c, p, weight) for every product: y[o, q] += w[weight] * x[c, p], where q is in the window that p would
   // have.
@@ -214,30 +221,6 @@ struct implementation<basic_reference<Slices>, conv_transpose<Outputs, Options..
         each_tap(w, Out.extents, In.extents, p, [&](int k, int q) {
           for (int o = 0; o < outputs; ++o) f(c / inputs * outputs + o, q, c, p, (c * outputs + o) * w.taps() + k);
         });
-  }
-
-  void forward(device&, const_view x, view y, parameters<const double*> p, const pass&) {
-    device::each(y, [&](int n, int o, int q) {
-      y(n, o, q) = 0;
-      if constexpr (s.bias) y(n, o, q) = p.bias[o];
-    });
-    for (int n = 0; n < x.samples; ++n)
-      each_product([&](int o, int q, int c, int at, int w) { y(n, o, q) += p.weight[w] * x(n, c, at); });
-  }
-
-  void backward(device&, const_view x, const_view, view dy, view dx, parameters<const double*> p, parameters<double*> g,
-                accumulation adds, const pass&) {
-    for (std::size_t i = 0; !adds.parameters && i < storage().weight.extent; ++i) g.weight[i] = 0;
-    if constexpr (s.bias) {
-      for (int o = 0; !adds.parameters && o < Outputs; ++o) g.bias[o] = 0;
-      device::each(dy, [&](int n, int o, int q) { g.bias[o] += dy(n, o, q); });
-    }
-    if (dx && !adds.input) device::each(dx, [&](int n, int c, int at) { dx(n, c, at) = 0; });
-    for (int n = 0; n < x.samples; ++n)
-      each_product([&](int o, int q, int c, int at, int w) {
-        g.weight[w] += dy(n, o, q) * x(n, c, at);
-        if (dx) dx(n, c, at) += dy(n, o, q) * p.weight[w];
-      });
   }
 };
 
