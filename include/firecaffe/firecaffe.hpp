@@ -13,6 +13,7 @@
 #include "data/idx.hpp"
 #endif
 #include "data/resize.hpp"
+#include "data/subset.hpp"
 #include "data/synthetic.hpp"
 #include "data/transform.hpp"
 #include "data/view.hpp"
