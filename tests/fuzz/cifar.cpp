@@ -4,7 +4,7 @@
 #include <cstdlib>
 #include <vector>
 
-// libFuzzer: clang++ -std=c++20 -g -O1 -fsanitize=fuzzer,address,undefined -Iinclude tests/fuzz/cifar.cpp -lz
+// A libFuzzer target: run.sh builds and runs it.
 // The first byte chooses the labels. Records are long (-max_len=10000): seeds are files of zeros of 3073 and 3074
 // bytes.
 namespace fc = firecaffe;

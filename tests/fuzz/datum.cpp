@@ -4,7 +4,7 @@
 #include <memory>
 #include <vector>
 
-// libFuzzer: clang++ -std=c++20 -g -O1 -fsanitize=fuzzer,address,undefined -Iinclude tests/fuzz/datum.cpp
+// A libFuzzer target: run.sh builds and runs it.
 // Whatever is not refused must be read in full. (Whole LMDB files are not fuzzed: liblmdb trusts their pages.)
 namespace fc = firecaffe;
 

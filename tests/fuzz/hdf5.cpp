@@ -7,9 +7,8 @@
 #include <string>
 #include <vector>
 
-// libFuzzer: clang++ -std=c++20 -g -O1 -fsanitize=fuzzer,address,undefined -Iinclude -isystem /usr/include/hdf5/serial
-//   tests/fuzz/hdf5.cpp -lhdf5_serial
-// Seeds: see seeds.cpp (-max_len=10000). The library itself is not proof against malformed files: what it does
+// A libFuzzer target: run.sh builds and runs it.
+// The library itself is not proof against malformed files: what it does
 // to memory is only seen where it is built with the sanitizers, too.
 namespace fc = firecaffe;
 

@@ -4,7 +4,7 @@
 #include <cstdlib>
 #include <vector>
 
-// libFuzzer: clang++ -std=c++20 -g -O1 -fsanitize=fuzzer,address,undefined -Iinclude tests/fuzz/idx.cpp -lz
+// A libFuzzer target: run.sh builds and runs it.
 // The first byte says how the rest is divided into images and labels. Whatever is not refused must be read in full.
 namespace fc = firecaffe;
 

@@ -5,9 +5,8 @@
 
 #include "read_part.hpp"
 
-// libFuzzer: clang++ -std=c++20 -g -O1 -fsanitize=fuzzer,address,undefined -Iinclude tests/fuzz/jpeg.cpp -ljpeg
+// A libFuzzer target: run.sh builds and runs it.
 // The first five bytes choose the part that is wanted, how far it may be reduced, and the channels; the rest is a file.
-// Seeds: see seeds.cpp.
 namespace fc = firecaffe;
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* bytes, std::size_t size) {

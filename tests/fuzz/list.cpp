@@ -3,7 +3,7 @@
 
 #include "firecaffe/data/file_table.hpp"
 
-// libFuzzer: clang++ -std=c++20 -g -O1 -fsanitize=fuzzer,address,undefined -Iinclude tests/fuzz/list.cpp
+// A libFuzzer target: run.sh builds and runs it.
 // The first byte is the number of classes. What is not refused has names that are not empty and labels in range.
 namespace fc = firecaffe;
 

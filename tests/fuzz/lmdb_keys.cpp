@@ -3,7 +3,7 @@
 #include <cstdlib>
 #include <string_view>
 
-// libFuzzer: clang++ -std=c++20 -g -O1 -fsanitize=fuzzer,address,undefined -Iinclude tests/fuzz/lmdb_keys.cpp
+// A libFuzzer target: run.sh builds and runs it.
 // Two keys and a number of entries: where they are numbered, the digits that are looked for are found in them.
 using namespace firecaffe::data;
 

@@ -2,7 +2,7 @@
 
 #include <cstdlib>
 
-// libFuzzer: clang++ -std=c++20 -g -O1 -fsanitize=fuzzer,address,undefined -Iinclude tests/fuzz/mean_file.cpp -lz
+// A libFuzzer target: run.sh builds and runs it.
 namespace fc = firecaffe;
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* bytes, std::size_t size) {

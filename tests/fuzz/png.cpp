@@ -7,10 +7,9 @@
 
 #include "read_part.hpp"
 
-// libFuzzer: clang++ -std=c++20 -g -O1 -fsanitize=fuzzer,address,undefined -Iinclude tests/fuzz/png.cpp -lpng -lz
+// A libFuzzer target: run.sh builds and runs it.
 // The first five bytes choose the part that is wanted, how far it may be reduced, and the channels; the rest is a file.
 // Check sums are made right first, for otherwise nearly everything is refused for them.
-// Seeds: see seeds.cpp.
 namespace fc = firecaffe;
 
 static void right_check_sums(std::vector<std::uint8_t>& file) {
