@@ -239,7 +239,8 @@ class trainer {
     if constexpr (Device::host_memory_is_device_memory) {
       communicator_->template start<T>(int(b), {model_.gradients() + first, count});
     } else {
-      model_.device().download(staged_.data() + first, model_.gradients() + first, count);
+      if (communicator_->size() > 1)
+        model_.device().download(staged_.data() + first, model_.gradients() + first, count);
       communicator_->template start<T>(int(b), {staged_.data() + first, count});
     }
   }
