@@ -68,6 +68,14 @@ class Network(nn.Module):
         return each, sum(w * e for w, e in zip([t.weight for t in self.taps] + [1], each))
 
 
+class Regression(Network):
+    """Has targets instead of labels: half the squared distance, a sample."""
+
+    def losses(self, scores, targets):
+        each = [((scores - targets) ** 2).sum() / (2 * len(targets))]
+        return each, each[0]
+
+
 XAVIER, MSRA, ZERO = ("xavier",), ("msra",), ("constant", 0.0)
 
 
@@ -235,6 +243,14 @@ def resnet(features, *blocks):
                    global_average(), dense(features, 1000, weight=MSRA))
 
 
+def cosmoflow(side):
+    stages = [(filled(nn.Conv3d(inputs, outputs, 3, padding=1), XAVIER, ZERO), nn.LeakyReLU(0.3), nn.MaxPool3d(2, 2))
+              for inputs, outputs in zip((4, 32, 64, 128, 256), (32, 64, 128, 256, 512))]
+    return Regression((4, side, side, side), 4, *(m for stage in stages for m in stage), nn.Flatten(),
+                      dense(512 * (side // 32) ** 3, 128), nn.LeakyReLU(0.3), dense(128, 64), nn.LeakyReLU(0.3),
+                      dense(64, 4))
+
+
 networks = {
     "lenet": lenet,
     "nin": nin,
@@ -250,6 +266,8 @@ networks = {
     "resnet50": lambda norm=True: resnet(2048, *bottlenecks(64, 64, 1, 3), *bottlenecks(256, 128, 2, 4),
                                          *bottlenecks(512, 256, 2, 6), *bottlenecks(1024, 512, 2, 3)),
 }
+
+volumes = {"cosmoflow32": lambda: cosmoflow(32)}
 
 if __name__ == "__main__":  # what they are
     for name, make in networks.items():

@@ -13,8 +13,9 @@ import numpy
 import torch
 from torch import nn
 
-from torch_nets import Loss, networks
+from torch_nets import Regression, networks, volumes
 
+networks = networks | volumes
 BATCH, SAMPLES = 2, 16
 FILLER, DROPOUT, TEST = 0, 2, 4  # random_use
 
@@ -110,11 +111,14 @@ def step(name, dtype):
     """Losses, and per parameter its place, the number of elements, the gradient's norm and some of its elements."""
     net = networks[name]().to(dtype).train()
     parameters = ours(net)
-    amplitude = 1 if name == "lenet" else 100
+    amplitude = 1 if name in ("lenet", "cosmoflow32") else 100
     each = numpy.prod(net.shape)
     images = numpy.stack([2 * to_unit(random_word(TEST, 0, n, each)) - 1 for n in range(BATCH)])
     x = torch.from_numpy((amplitude * images).astype(numpy.float32)).view(BATCH, *net.shape).to(dtype)
-    y = torch.tensor([int(random_word(TEST, 1, n, 1)[0]) % net.classes for n in range(BATCH)])
+    if isinstance(net, Regression):
+        y = torch.tensor(numpy.stack([2 * to_unit(random_word(TEST, 1, n, net.classes)) - 1 for n in range(BATCH)]))
+    else:
+        y = torch.tensor([int(random_word(TEST, 1, n, 1)[0]) % net.classes for n in range(BATCH)])
     each, total = net.losses(net(x), y)
     total.backward()
     rows = []

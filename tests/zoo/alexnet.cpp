@@ -62,3 +62,5 @@ TEST_CASE("a training step is PyTorch's, and it starts to learn") {
   CHECK(losses[0][0] == doctest::Approx(loss_of_guessing).epsilon(0.06));
   CHECK(losses[2][0] < losses[0][0]);
 }
+
+TEST_CASE("so it is without groups") { agrees_with_reference<fc::zoo::alexnet>("alexnet"); }

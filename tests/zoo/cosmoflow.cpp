@@ -2,6 +2,7 @@
 
 #include "firecaffe/cpu/device.hpp"
 #include "first_steps.hpp"
+#include "reference.hpp"
 
 namespace fc = firecaffe;
 using fc::shape;
@@ -23,6 +24,8 @@ TEST_CASE("a sample of the published size fits in memory") {
   MESSAGE("bytes of a model for one sample: ", bytes);
   CHECK(bytes < 800'000'000);
 }
+
+TEST_CASE("a training step is PyTorch's") { agrees_with_reference<fc::zoo::cosmoflow<32>>("cosmoflow32"); }
 
 TEST_CASE("it starts to learn") {
   using net_model = fc::model<fc::zoo::cosmoflow<32>, fc::cpu>;

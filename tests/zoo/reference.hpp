@@ -66,17 +66,21 @@ template <class Net>
 void agrees_with_reference(firecaffe::model<Net, firecaffe::cpu>& m, const reference& expected, limits most = {}) {
   using namespace firecaffe;
   using net_model = model<Net, cpu>;
-  std::vector<float> images;
+  std::vector<float> images, targets;
   std::vector<std::int32_t> labels;
   for (int n = 0; n < expected.batch; ++n) {
     const random_key image{expected.seed, 0, std::uint32_t(n), random_use::test, 0};
     const random_key label{expected.seed, 0, std::uint32_t(n), random_use::test, 1};
     for (std::int64_t i = 0; i < m.the_plan.values[0].extents.elements(); ++i)
       images.push_back(float(expected.amplitude * (2 * random_unit(image, std::uint64_t(i)) - 1)));
-    labels.push_back(std::int32_t(random_word(label, 0) % std::uint32_t(net_model::memory::classes)));
+    if constexpr (net_model::memory::uses_labels)
+      labels.push_back(std::int32_t(random_word(label, 0) % std::uint32_t(net_model::memory::classes)));
+    for (std::int64_t i = 0; i < net_model::memory::target_shape.elements(); ++i)
+      targets.push_back(float(2 * random_unit(label, std::uint64_t(i)) - 1));
   }
   m.load(images.data(), expected.batch);
-  m.load_labels(labels.data());
+  if constexpr (net_model::memory::uses_labels) m.load_labels(labels.data());
+  if constexpr (net_model::memory::target_shape.elements() > 0) m.load_targets(targets.data());
   const pass now{.training = true, .seed = expected.seed};
   m.forward(now);
   m.backward(1.0 / expected.batch, now);

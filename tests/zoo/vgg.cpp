@@ -46,3 +46,7 @@ TEST_CASE("a training step is PyTorch's, and it starts to learn") {
   CHECK(losses[0][0] == doctest::Approx(loss_of_guessing).epsilon(0.06));
   CHECK(losses[2][0] < losses[0][0]);
 }
+
+TEST_CASE("a training step of VGG-19 is PyTorch's, too") {
+  agrees_with_reference<fc::zoo::vgg19>("vgg19", {.share = 0.35});
+}
