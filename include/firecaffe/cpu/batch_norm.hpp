@@ -33,70 +33,65 @@ struct lane_moments {
 // Bound by memory: the forward pass reads x twice and writes y, the backward pass reads x and dy twice and writes dx,
 // the second time from the cache where the samples' share of a channel block fits. Of the forward pass the backward
 // pass keeps mean and variance; whether a ReLU passed an element it computes again from x.
-template <int Block, class Layer, bool Rectified, place In, place Out>
-struct cpu_batch_norm {
-  using walk = channel_units<Block, In, Out>;
-  static constexpr int width = walk::width, units = walk::units;
+template <int Block, class Layer, bool Rectified, class Units>
+class cpu_batch_norm {
+ public:
+  static constexpr int width = Units::width;
   static constexpr batch_norm_settings settings = Layer::settings;
-  using vec = typename walk::vec;
+  using vec = typename Units::vec;
   using moments = lane_moments<width>;
-  using piece = typename walk::piece;
+  using piece = typename Units::piece;
   template <class U>
   using parameters = typename Layer::template parameters<U>;
 
-  static constexpr parameters<weight_layout> storage() {
-    parameters<weight_layout> s{};
-    for_each_field<parameters<weight_layout>>([&](auto i) { field<i>(s) = walk::storage(); });
-    return s;
-  }
-
-  cpu_batch_norm(basic_cpu<Block>& device, int batch)
-      : kept_(std::size_t{2 * width} * units * std::size_t(Layer::groups(batch))),
+  cpu_batch_norm(basic_cpu<Block>& device, int batch, const Units& units)
+      : walk_(units),
+        kept_(std::size_t{2 * width} * std::size_t(walk_.units) * std::size_t(Layer::groups(batch))),
         sums_(kept_.size()),
         moments_(std::size_t(device.threads())),
         parts_(std::size_t{2 * width} * std::size_t(device.threads())) {}
 
-  void forward(basic_cpu<Block>& device, tensor_view<const float> x, tensor_view<float> y, parameters<const float*> p,
-               const pass& now) {
+  void forward(basic_cpu<Block>& device, const tensor_view<const float>& x, const tensor_view<float>& y,
+               const parameters<const float*>& p, const pass& now) {
     for_each_group(device.threads(), x.samples, now, [&](const group& g) {
-      const float* px = x.data + walk::in_unit(g.unit);
-      float* py = y.data + walk::out_unit(g.unit);
+      const float* px = x.data + walk_.in_unit(g.unit);
+      float* py = y.data + walk_.out_unit(g.unit);
       if (now.training) measure(px, g);
       const normaliser all(g, p, now.training);
-      walk::for_each_piece(g.first, g.last, g.parts, [&](const piece& here) {
+      walk_.for_each_piece(g.first, g.last, g.parts, [&](const piece& here) {
         const normaliser by = all;  // which no store to memory can change
         here.for_each_vector([&](std::ptrdiff_t in, std::ptrdiff_t out) {
-          vec result = (walk::at(px + in) - by.mean) * by.factor + by.bias;
+          vec result = (Units::at(px + in) - by.mean) * by.factor + by.bias;
           if constexpr (Rectified) result = result > 0.0f ? result : vec{};
-          walk::at(py + out) = result;
+          Units::at(py + out) = result;
         });
       });
     });
   }
 
-  void backward(basic_cpu<Block>& device, tensor_view<const float> x, tensor_view<const float>, tensor_view<float> dy,
-                tensor_view<float> dx, parameters<const float*> p, parameters<float*> gradients, accumulation adds,
-                const pass& now) {
+  void backward(basic_cpu<Block>& device, const tensor_view<const float>& x, const tensor_view<const float>&,
+                const tensor_view<float>& dy, const tensor_view<float>& dx, const parameters<const float*>& p,
+                const parameters<float*>& gradients, accumulation adds, const pass& now) {
     for_each_group(device.threads(), x.samples, now, [&](const group& g) {
-      const float *px = x.data + walk::in_unit(g.unit), *pdy = dy.data + walk::out_unit(g.unit);
+      const float *px = x.data + walk_.in_unit(g.unit), *pdy = dy.data + walk_.out_unit(g.unit);
       normaliser all(g, p, now.training);
       add_up(px, pdy, all, g);
       if (!dx) return;
-      float* pdx = dx.data + walk::in_unit(g.unit);
-      const double count = double(g.last - g.first) * walk::pixels;
+      float* pdx = dx.data + walk_.in_unit(g.unit);
+      const double count = double(g.last - g.first) * walk_.pixels;
       for (int l = 0; now.training && l < width; ++l) {
-        walk::set(all.mean_slope, l, float(g.sums[l] / count));
-        walk::set(all.mean_product, l, float(g.sums[width + l] / count) * walk::get(all.inverse, l));
+        Units::set(all.mean_slope, l, float(g.sums[l] / count));
+        Units::set(all.mean_product, l, float(g.sums[width + l] / count) * Units::get(all.inverse, l));
       }
-      walk::for_each_piece(g.first, g.last, g.parts, [&](const piece& here) {
+      walk_.for_each_piece(g.first, g.last, g.parts, [&](const piece& here) {
         const normaliser by = all;
         here.for_each_vector([&](std::ptrdiff_t in, std::ptrdiff_t out) {
-          const vec apart = walk::at(px + in) - by.mean;
-          vec slope = walk::at(pdy + out);
+          const vec apart = Units::at(px + in) - by.mean;
+          vec slope = Units::at(pdy + out);
           by.rectify(apart, slope);
           slope = by.factor * (slope - by.mean_slope - apart * by.mean_product);
-          if (adds.input) slope += walk::at(pdx + in);
-          walk::at(pdx + in) = slope;
+          if (adds.input) slope += Units::at(pdx + in);
+          Units::at(pdx + in) = slope;
         });
       });
     });
@@ -116,10 +111,10 @@ struct cpu_batch_norm {
   template <class F>
   void for_each_group(int threads, int samples, const pass& now, F f) {
     const int groups = now.training ? Layer::groups(samples) : samples > 0;
-    walk::for_each_unit(threads, groups * units, [&](int i, int parts) {
-      const int first = now.training ? i / units * settings.grain : 0;
+    walk_.for_each_unit(threads, groups * walk_.units, [&](int i, int parts) {
+      const int first = now.training ? i / walk_.units * settings.grain : 0;
       const int last = now.training ? first + Layer::group(first, samples) : samples;
-      f(group{i % units, first, last, parts, kept_.data() + i * 2 * width, sums_.data() + i * 2 * width});
+      f(group{i % walk_.units, first, last, parts, kept_.data() + i * 2 * width, sums_.data() + i * 2 * width});
     });
   }
 
@@ -131,17 +126,17 @@ struct cpu_batch_norm {
     normaliser(const group& g, const parameters<const float*>& p, bool training) {
       vec variance;
       if (training) {
-        mean = walk::at(g.kept), variance = walk::at(g.kept + width);
+        mean = Units::at(g.kept), variance = Units::at(g.kept + width);
       } else {
-        walk::load(p.running_mean, g.unit, mean);
-        walk::load(p.running_variance, g.unit, variance);
+        Units::load(p.running_mean, g.unit, mean);
+        Units::load(p.running_variance, g.unit, variance);
       }
       for (int l = 0; l < width; ++l)
-        walk::set(inverse, l, 1.0f / std::sqrt(walk::get(variance, l) + float(settings.epsilon)));
+        Units::set(inverse, l, 1.0f / std::sqrt(Units::get(variance, l) + float(settings.epsilon)));
       factor = inverse;
       if constexpr (settings.affine) {
-        walk::load(p.weight, g.unit, factor);
-        walk::load(p.bias, g.unit, bias);
+        Units::load(p.weight, g.unit, factor);
+        Units::load(p.bias, g.unit, bias);
         factor *= inverse;
       }
     }
@@ -155,27 +150,27 @@ struct cpu_batch_norm {
   void measure(const float* px, const group& g) {
     moments own;
     moments* shares = g.parts > 1 ? moments_.data() : &own;
-    walk::for_each_part(g.parts, [&](int part) {
+    walk_.for_each_part(g.parts, [&](int part) {
       moments total;
-      walk::for_each_piece(g.first, g.last, part, g.parts, [&](const piece& here) {
+      walk_.for_each_piece(g.first, g.last, part, g.parts, [&](const piece& here) {
         vec about = {}, sum = {}, squares = {};
         const double count = here.count();
         if (total.count == 0) {
-          here.for_each_vector([&](std::ptrdiff_t in, std::ptrdiff_t) { about += walk::at(px + in); });
+          here.for_each_vector([&](std::ptrdiff_t in, std::ptrdiff_t) { about += Units::at(px + in); });
           about = about / float(count);
         } else {
-          for (int l = 0; l < width; ++l) walk::set(about, l, float(total.mean[l]));
+          for (int l = 0; l < width; ++l) Units::set(about, l, float(total.mean[l]));
         }
         here.for_each_vector([&](std::ptrdiff_t in, std::ptrdiff_t) {
-          const vec apart = walk::at(px + in) - about;
+          const vec apart = Units::at(px + in) - about;
           sum += apart;
           squares += apart * apart;
         });
         double m[width], s[width];
         for (int l = 0; l < width; ++l) {
-          const double off = double(walk::get(sum, l)) / count;
-          m[l] = double(walk::get(about, l)) + off,
-          s[l] = double(walk::get(squares, l)) - off * double(walk::get(sum, l));
+          const double off = double(Units::get(sum, l)) / count;
+          m[l] = double(Units::get(about, l)) + off,
+          s[l] = double(Units::get(squares, l)) - off * double(Units::get(sum, l));
         }
         total.join(count, m, s);
       });
@@ -183,7 +178,7 @@ struct cpu_batch_norm {
     });
     for (int part = 1; part < g.parts; ++part)
       shares[0].join(shares[part].count, shares[part].mean, shares[part].squares);
-    if constexpr (walk::spread > 1) {
+    if constexpr (Units::spread > 1) {
       lane_moments<1> channel;
       for (int l = 0; l < width; ++l) channel.join(shares[0].count, shares[0].mean + l, shares[0].squares + l);
       for (int l = 0; l < width; ++l) shares[0].mean[l] = channel.mean[0], shares[0].squares[l] = channel.squares[0];
@@ -196,18 +191,18 @@ struct cpu_batch_norm {
   }
 
   void add_up(const float* px, const float* pdy, const normaliser& by, const group& g) {
-    walk::template add_up<2>(g.first, g.last, g.parts, parts_.data(), g.sums, [&](const piece& here, vec* total) {
+    walk_.template add_up<2>(g.first, g.last, g.parts, parts_.data(), g.sums, [&](const piece& here, vec* total) {
       vec slopes = {}, products = {};
       here.for_each_vector([&](std::ptrdiff_t in, std::ptrdiff_t out) {
-        const vec apart = walk::at(px + in) - by.mean;
-        vec slope = walk::at(pdy + out);
+        const vec apart = Units::at(px + in) - by.mean;
+        vec slope = Units::at(pdy + out);
         by.rectify(apart, slope);
         slopes += slope;
         products += slope * apart;
       });
       total[0] = slopes, total[1] = products;
     });
-    for (int l = 0; l < width; ++l) g.sums[width + l] *= double(walk::get(by.inverse, l));
+    for (int l = 0; l < width; ++l) g.sums[width + l] *= double(Units::get(by.inverse, l));
   }
 
   void write_gradients(int samples, const parameters<const float*>& p, const parameters<float*>& gradients, bool add,
@@ -216,13 +211,13 @@ struct cpu_batch_norm {
     auto write = [&](float* to, int channel, double value) {
       to[channel] = float(add ? double(to[channel]) + value : value);
     };
-    for (int unit = 0; unit < units; ++unit)
-      walk::for_each_channel(unit, [&](int c, int l) {
+    for (int unit = 0; unit < walk_.units; ++unit)
+      walk_.for_each_channel(unit, [&](int c, int l) {
         double weight = 0, bias = 0, mean = 0, variance = 0;
         for (int g = 0, first = 0; g < groups; ++g) {
-          const int at = (g * units + unit) * 2 * width + l,
+          const int at = (g * walk_.units + unit) * 2 * width + l,
                     here = now.training ? Layer::group(first, samples) : samples;
-          const double count = double(here) * walk::pixels, share = here * now.scale;
+          const double count = double(here) * walk_.pixels, share = here * now.scale;
           const double unbiased = count > 1 ? count / (count - 1) : 1;
           bias += sums_[std::size_t(at)], weight += sums_[std::size_t(at + width)];
           mean += share * double(now.training ? kept_.data()[at] : p.running_mean[c]);
@@ -236,6 +231,7 @@ struct cpu_batch_norm {
       });
   }
 
+  Units walk_;
   // Of each unit of each group: mean and variance; the sums of dy and of dy z. Then a thread's shares of a unit.
   aligned_memory<float> kept_;
   std::vector<double> sums_;
@@ -243,16 +239,32 @@ struct cpu_batch_norm {
   std::vector<double> parts_;
 };
 
+template <int Block, class Layer, bool Rectified, place In, place Out>
+struct cpu_batch_norm_between : cpu_batch_norm<Block, Layer, Rectified, channel_units_of<Block, In>> {
+  static constexpr channel_units_of<Block, In> walk{In, Out};
+  template <class U>
+  using parameters = typename Layer::template parameters<U>;
+
+  static constexpr parameters<weight_layout> storage() {
+    parameters<weight_layout> s{};
+    for_each_field<parameters<weight_layout>>([&](auto i) { field<i>(s) = walk.storage(); });
+    return s;
+  }
+
+  cpu_batch_norm_between(basic_cpu<Block>& device, int batch)
+      : cpu_batch_norm<Block, Layer, Rectified, channel_units_of<Block, In>>(device, batch, walk) {}
+};
+
 template <int Block, class... Options, place In, place Out>
 struct implementation<basic_cpu<Block>, batch_norm<Options...>, In, Out>
-    : cpu_batch_norm<Block, batch_norm<Options...>, false, In, Out> {
-  using cpu_batch_norm<Block, batch_norm<Options...>, false, In, Out>::cpu_batch_norm;
+    : cpu_batch_norm_between<Block, batch_norm<Options...>, false, In, Out> {
+  using cpu_batch_norm_between<Block, batch_norm<Options...>, false, In, Out>::cpu_batch_norm_between;
 };
 
 template <int Block, class... Options, place In, place Out>
 struct implementation<basic_cpu<Block>, fused<batch_norm<Options...>, relu>, In, Out>
-    : cpu_batch_norm<Block, batch_norm<Options...>, true, In, Out> {
-  using cpu_batch_norm<Block, batch_norm<Options...>, true, In, Out>::cpu_batch_norm;
+    : cpu_batch_norm_between<Block, batch_norm<Options...>, true, In, Out> {
+  using cpu_batch_norm_between<Block, batch_norm<Options...>, true, In, Out>::cpu_batch_norm_between;
 };
 
 }  // namespace firecaffe

@@ -8,15 +8,27 @@
 
 namespace firecaffe {
 
-// How layers with numbers for each channel walk over values. A unit is a block of channels; its planes are walked in
-// vectors of `width` lanes, the channels of the block. Up to four channels lie as (C, H, W): a unit is one channel, and
-// the lanes are its pixels, where they fill vectors.
-template <int Block, place In, place Out>
+// How layers with numbers for each channel walk over values. A unit is a block of `Channels` channels; its planes are
+// walked in vectors of `Width` lanes, the channels of the block. Up to four channels lie as (C, H, W): a unit is one
+// channel, and the lanes are its pixels, where they fill vectors. Shapes are known when it runs only: a network then
+// has one such walk for all of its layers, and not one for each shape, to compile.
+template <int Width, int Channels>
 struct channel_units {
-  static constexpr int channels = In.extents.channels, block = In.strides.block, pixels = In.extents.pixels();
-  static constexpr int width = block > 1 ? block : pixels % Block == 0 ? Block : 1, spread = width / block;
-  static constexpr int units = (channels + block - 1) / block, padded_channels = units * block;
-  static constexpr int steps = pixels / spread;                      // vectors of a plane
+  static constexpr int width = Width, block = Channels, spread = Width / Channels;
+  int channels, pixels, units = (channels + block - 1) / block;
+  int steps = pixels / spread;                                                   // vectors of a plane
+  int pieces = (steps + 255) / 256, piece_size = (steps + pieces - 1) / pieces;  // of a plane
+  int together = 256 / piece_size;                                               // samples of a piece
+  std::ptrdiff_t in_outer, out_outer, in_sample, out_sample;
+
+  constexpr channel_units(const place& in, const place& out)
+      : channels(in.extents.channels),
+        pixels(in.extents.pixels()),
+        in_outer(in.strides.outer),
+        out_outer(out.strides.outer),
+        in_sample(in.strides.sample),
+        out_sample(out.strides.sample) {}
+
   using vec = std::conditional_t<width == 1, float, vector<width>>;  // a vector of one lane is slow to compute with
   template <class T>
   static auto& at(T* p) {
@@ -38,13 +50,13 @@ struct channel_units {
       v[lane] = value;
   }
 
-  static constexpr std::ptrdiff_t in_unit(int unit) { return unit * In.strides.outer; }
-  static constexpr std::ptrdiff_t out_unit(int unit) { return unit * Out.strides.outer; }
+  std::ptrdiff_t in_unit(int unit) const { return unit * in_outer; }
+  std::ptrdiff_t out_unit(int unit) const { return unit * out_outer; }
 
   // Parameters by channel, padded to whole blocks.
-  static constexpr weight_layout storage() {
+  constexpr weight_layout storage() const {
     weight_layout l = canonical_layout(channels, 1, 1);
-    l.extent = std::size_t{padded_channels};
+    l.extent = std::size_t(units) * block;
     return l;
   }
   static void load(const float* parameter, int unit, vec& out) {
@@ -77,38 +89,38 @@ struct channel_units {
   // Some 256 vectors: what a sum in single precision may be trusted with, and what stays in the first cache.
   struct piece {
     int first_sample, last_sample, first, last;  // vectors of each sample's plane
+    std::ptrdiff_t in_sample, out_sample;
     double count() const { return double(last_sample - first_sample) * (last - first); }
 
     // f(elements from the unit's place in sample 0 of In, and of Out)
     template <class F>
     void for_each_vector(F f) const {
       for (int n = first_sample; n < last_sample; ++n)
-        for (int v = first; v < last; ++v) f(n * In.strides.sample + v * width, n * Out.strides.sample + v * width);
+        for (int v = first; v < last; ++v) f(n * in_sample + v * width, n * out_sample + v * width);
     }
   };
-  static constexpr int pieces = (steps + 255) / 256, piece_size = (steps + pieces - 1) / pieces;
-  static constexpr int together = 256 / piece_size;
 
   // f(piece) for the pieces of one part of the samples [first, last), in order.
   template <class F>
-  static void for_each_piece(int first, int last, int part, int parts, F f) {
+  void for_each_piece(int first, int last, int part, int parts, F f) const {
     const std::int64_t count = std::int64_t{(last - first + together - 1) / together} * pieces;
     for (std::int64_t i = count * part / parts; i < count * (part + 1) / parts; ++i) {
       const int n = first + int(i / pieces) * together, v = int(i % pieces) * piece_size;
-      f(piece{n, n + together < last ? n + together : last, v, v + piece_size < steps ? v + piece_size : steps});
+      f(piece{n, n + together < last ? n + together : last, v, v + piece_size < steps ? v + piece_size : steps,
+              in_sample, out_sample});
     }
   }
 
   // The same for all parts, side by side.
   template <class F>
-  static void for_each_piece(int first, int last, int parts, F f) {
+  void for_each_piece(int first, int last, int parts, F f) const {
     for_each_part(parts, [&](int part) { for_each_piece(first, last, part, parts, f); });
   }
 
   // sums[i * width + lane] = what f(piece, vec*) writes to its `Count` vectors: piece by piece in single precision,
   // then in double. `shares` has room for the sums of each part. Lanes that belong to one channel all get its sum.
   template <int Count, class F>
-  static void add_up(int first, int last, int parts, double* shares, double* sums, F f) {
+  void add_up(int first, int last, int parts, double* shares, double* sums, F f) const {
     constexpr int numbers = Count * width;
     for_each_part(parts, [&](int part) {
       double total[numbers] = {};
@@ -133,9 +145,16 @@ struct channel_units {
 
   // f(channel, lane) for the channels of a unit.
   template <class F>
-  static void for_each_channel(int unit, F f) {
+  void for_each_channel(int unit, F f) const {
     for (int l = 0; l < block && unit * block + l < channels; ++l) f(unit * block + l, l);
   }
 };
+
+// The units of a value.
+template <int Block, place In>
+using channel_units_of = channel_units<(In.strides.block > 1               ? In.strides.block
+                                        : In.extents.pixels() % Block == 0 ? Block
+                                                                           : 1),
+                                       In.strides.block>;
 
 }  // namespace firecaffe

@@ -220,19 +220,9 @@ class model {
   void forward_op(const pass& whole) {
     constexpr planned_op o = the_plan.ops[I];
     if constexpr (o.kind == op_kind::concat) {
-      int channel = 0;
-      for (int k = 0; k < o.operands; ++k) {
-        const auto part = constant(view(the_plan.operand(o, k)));
-        if (!the_plan.sliced[o.first_operand + k])
-          device_.copy_channels(view(o.output), channel, part, 0, part.extents.channels, false);
-        channel += part.extents.channels;
-      }
+      concatenate(o);
     } else if constexpr (o.kind == op_kind::sum) {
-      const auto y = view(o.output);
-      const auto first = constant(view(the_plan.operand(o, 0)));
-      if constexpr (o.operands == 1) device_.copy(y, first);
-      for (int k = 1; k < o.operands; ++k)
-        device_.transform(y, add_values{}, k == 1 ? first : constant(y), constant(view(the_plan.operand(o, k))));
+      add_up(o);
     } else if constexpr (o.kind == op_kind::transform) {
       slot<I>& s = ops_;
       s.run.forward(device_, constant(view(o.input)), view(o.output), parameters_at<I, const T>(parameters_.data()),
@@ -249,22 +239,7 @@ class model {
     if constexpr (!o.backward) {
       return;
     } else if constexpr (o.kind == op_kind::concat || o.kind == op_kind::sum) {
-      const auto dy = constant(gradient_view(o.output));
-      int channel = 0;
-      for (int k = 0; k < o.operands; ++k) {
-        const int v = the_plan.operand(o, k);
-        const auto dx = gradient_view(v);
-        const bool adds = the_plan.accumulates(I, v) || repeated(o, k);
-        if (!dx || the_plan.sliced[o.first_operand + k]) {
-        } else if (o.kind == op_kind::concat) {
-          device_.copy_channels(dx, 0, dy, channel, dx.extents.channels, adds);
-        } else if (adds) {
-          device_.transform(dx, add_values{}, dy, constant(dx));
-        } else {
-          device_.copy(dx, dy);
-        }
-        channel += the_plan.values[v].extents.channels;
-      }
+      divide(o, I);
     } else {
       constexpr accumulation planned{the_plan.accumulates(I, o.input), false};
       const accumulation adds{planned.input, add};
@@ -277,6 +252,43 @@ class model {
         s.run.backward(device_, constant(view(o.input)), constant(view(o.output)), gradient_view(o.output),
                        gradient_view(o.input), parameters_at<I, const T>(parameters_.data()),
                        parameters_at<I, T>(gradients_), adds, now);
+    }
+  }
+
+  // The joins, compiled once a network.
+  void concatenate(const planned_op& o) {
+    int channel = 0;
+    for (int k = 0; k < o.operands; ++k) {
+      const auto part = constant(view(the_plan.operand(o, k)));
+      if (!the_plan.sliced[o.first_operand + k])
+        device_.copy_channels(view(o.output), channel, part, 0, part.extents.channels, false);
+      channel += part.extents.channels;
+    }
+  }
+  void add_up(const planned_op& o) {
+    const auto y = view(o.output);
+    const auto first = constant(view(the_plan.operand(o, 0)));
+    if (o.operands == 1) device_.copy(y, first);
+    for (int k = 1; k < o.operands; ++k)
+      device_.transform(y, add_values{}, k == 1 ? first : constant(y), constant(view(the_plan.operand(o, k))));
+  }
+  // The gradient of concat or sum goes to its operands.
+  void divide(const planned_op& o, int index) {
+    const auto dy = constant(gradient_view(o.output));
+    int channel = 0;
+    for (int k = 0; k < o.operands; ++k) {
+      const int v = the_plan.operand(o, k);
+      const auto dx = gradient_view(v);
+      const bool adds = the_plan.accumulates(index, v) || repeated(o, k);
+      if (!dx || the_plan.sliced[o.first_operand + k]) {
+      } else if (o.kind == op_kind::concat) {
+        device_.copy_channels(dx, 0, dy, channel, dx.extents.channels, adds);
+      } else if (adds) {
+        device_.transform(dx, add_values{}, dy, constant(dx));
+      } else {
+        device_.copy(dx, dy);
+      }
+      channel += the_plan.values[v].extents.channels;
     }
   }
 
