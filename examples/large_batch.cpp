@@ -25,8 +25,8 @@ struct arguments {
   std::vector<int> batches{64, 512, 1024, 4096};
   std::vector<unsigned> seeds{1, 2, 3};
   std::vector<std::string> ways{"base", "naive", "recipe"};
-  // At batch 64. Chosen on the last 10,000 training images, with other seeds: README.md has the table.
-  float rate = 0.02f, recipe_rate = 0.004f, recipe_decay = 0.2f;
+  // At batch 64. Chosen with --validation 10000 and the seeds 11 to 13, so that the test set had no part in it.
+  float rate = 0.02f, recipe_rate = 0.0045f, recipe_decay = 0.3f;
   bool wants(const char* way) const { return std::find(ways.begin(), ways.end(), way) != ways.end(); }
 };
 
