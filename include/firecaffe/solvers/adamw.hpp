@@ -1,8 +1,6 @@
 #pragma once
 
-#include <cmath>
-
-#include "contract.hpp"
+#include "moments.hpp"
 
 namespace firecaffe {
 
@@ -19,43 +17,19 @@ struct adamw {
 
   static constexpr const char* name = "adamw";
   static constexpr int state_arrays = 2;
-  constexpr const char* fault() const {
-    if (!(beta1 >= 0 && beta1 < 1 && beta2 >= 0 && beta2 < 1)) return "beta1 and beta2 must be at least 0 and below 1";
-    if (!(epsilon > 0)) return "epsilon must be positive";
-    return weight_decay >= 0 ? nullptr : "weight_decay must not be negative";
-  }
+  constexpr const char* fault() const { return fault_of_moments(*this); }
 
   template <class T>
   struct rule {
-    penalised_gradient<T> gradient;  // of the loss alone
-    T beta1, beta2, one_less_beta1, one_less_beta2, mean_correction, square_correction, epsilon, rate, decay;
+    corrected_moments<T> step;
+    T rate, decay;
     T* weights;
-    T* mean;
-    T* square;
-    FIRECAFFE_HD void operator()(std::size_t i) const {
-      const T g = gradient(i);
-      const T m = beta1 * mean[i] + one_less_beta1 * g, v = beta2 * square[i] + one_less_beta2 * (g * g);
-      mean[i] = m, square[i] = v;
-      weights[i] -= rate * (mean_correction * m / (square_root(square_correction * v) + epsilon) + decay * weights[i]);
-    }
+    FIRECAFFE_HD void operator()(std::size_t i) const { weights[i] -= rate * (step(i) + decay * weights[i]); }
   };
 
   template <class T>
   rule<T> update(const update_of<T>& u) const {
-    const double t = double(u.iteration + 1), b1 = beta1, b2 = beta2;
-    return {{u, 0},
-            T(beta1),
-            T(beta2),
-            T(1 - b1),
-            T(1 - b2),
-            T(1 / (1 - std::pow(b1, t))),
-            T(1 / (1 - std::pow(b2, t))),
-            T(epsilon),
-            T(u.rate),
-            T(double(weight_decay) * u.decay_mult),
-            u.weights,
-            u.state[0],
-            u.state[1]};
+    return {{*this, u}, T(u.rate), T(double(weight_decay) * u.decay_mult), u.weights};
   }
 };
 

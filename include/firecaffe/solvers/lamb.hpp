@@ -1,8 +1,6 @@
 #pragma once
 
-#include <cmath>
-
-#include "contract.hpp"
+#include "moments.hpp"
 
 namespace firecaffe {
 
@@ -24,11 +22,7 @@ struct lamb {
 
   static constexpr const char* name = "lamb";
   static constexpr int state_arrays = 3;
-  constexpr const char* fault() const {
-    if (!(beta1 >= 0 && beta1 < 1 && beta2 >= 0 && beta2 < 1)) return "beta1 and beta2 must be at least 0 and below 1";
-    if (!(epsilon > 0)) return "epsilon must be positive";
-    return weight_decay >= 0 ? nullptr : "weight_decay must not be negative";
-  }
+  constexpr const char* fault() const { return fault_of_moments(*this); }
 
   template <class T>
   bool adapts(const update_of<T>& u) const {
@@ -40,34 +34,16 @@ struct lamb {
   }
 
   template <class T>
-  struct moments_rule {
-    penalised_gradient<T> gradient;  // of the loss alone
-    T beta1, beta2, one_less_beta1, one_less_beta2, mean_correction, square_correction, epsilon, decay;
-    T* mean;
-    T* square;
+  struct direction_rule {
+    corrected_moments<T> step;
+    T decay;
+    const T* weights;
     T* direction;
-    FIRECAFFE_HD void operator()(std::size_t i) const {
-      const T g = gradient(i);
-      const T m = beta1 * mean[i] + one_less_beta1 * g, v = beta2 * square[i] + one_less_beta2 * (g * g);
-      mean[i] = m, square[i] = v;
-      direction[i] = mean_correction * m / (square_root(square_correction * v) + epsilon) + decay * gradient.weights[i];
-    }
+    FIRECAFFE_HD void operator()(std::size_t i) const { direction[i] = step(i) + decay * weights[i]; }
   };
   template <class T>
-  moments_rule<T> prepare(const update_of<T>& u) const {
-    const double t = double(u.iteration + 1), b1 = beta1, b2 = beta2;
-    return {{u, 0},
-            T(beta1),
-            T(beta2),
-            T(1 - b1),
-            T(1 - b2),
-            T(1 / (1 - std::pow(b1, t))),
-            T(1 / (1 - std::pow(b2, t))),
-            T(epsilon),
-            T(adapts(u) ? double(weight_decay) * u.decay_mult : 0.0),
-            u.state[0],
-            u.state[1],
-            u.state[2]};
+  direction_rule<T> prepare(const update_of<T>& u) const {
+    return {{*this, u}, T(adapts(u) ? double(weight_decay) * u.decay_mult : 0.0), u.weights, u.state[2]};
   }
 
   template <class T>
