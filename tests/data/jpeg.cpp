@@ -43,9 +43,9 @@ struct refusal {
   std::uint64_t offset = 0;
 };
 
-refusal refused(decoded& d, const bytes& file, const image_options& o = {}) {
+refusal refused(decoded& d, const bytes& file, const image_options& o = {}, image_part part = {}) {
   try {
-    d(file, o);
+    d(file, o, part);
   } catch (const fc::file_error& e) {
     CHECK(e.path == "a.jpg");
     return {e.what(), e.offset};
@@ -175,12 +175,15 @@ TEST_CASE("what is cut off, damaged or claims too much is refused, and the decod
     const bytes file = write_jpeg(random_picture(40, 50, 3, 2), kind);
     for (std::size_t length = 3; length < file.size(); length += 1 + length / 40) {
       const bytes cut(file.begin(), file.begin() + static_cast<std::ptrdiff_t>(length));
-      const refusal r = refused(d, cut);
       CAPTURE(length);
-      CHECK(r.what.find("JPEG") != std::string::npos);
-      CHECK(r.offset <= length);
-      CHECK(r.offset + 2 >= std::min<std::size_t>(length, 2));
+      for (const int rows : {0, 8}) {  // all; fewer than are there
+        const refusal r = refused(d, cut, {}, {0, 0, rows, 50, 0, 0});
+        CHECK(r.what.find("JPEG") != std::string::npos);
+        CHECK(r.offset <= length);
+        CHECK(r.offset + 2 >= std::min<std::size_t>(length, 2));
+      }
     }
+    CHECK(refused(d, file, {}, {0, 0, 8, 50, 0, 0}).what.empty());
     REQUIRE(differences(d(good, {}), expected, 0, 0, {0, 1, 2}) == 0);
   }
 

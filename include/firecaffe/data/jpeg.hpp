@@ -78,7 +78,8 @@ class jpeg_decoder {
   int height() const { return static_cast<int>(info_.image_height); }
   int width() const { return static_cast<int>(info_.image_width); }
 
-  // After open(), once. The view lies in `to`. What lies behind the last row that is wanted is not looked at.
+  // After open(), once. The view lies in `to`. What lies behind the last row that is wanted is not decoded, but the
+  // file must have an end.
   image_view decode(const image_part& part, const std::string& name, const image_options& o,
                     std::vector<std::uint8_t>& to) {
     const bool cmyk = info_.jpeg_color_space == JCS_CMYK || info_.jpeg_color_space == JCS_YCCK;
@@ -105,6 +106,8 @@ class jpeg_decoder {
     const std::size_t line = static_cast<std::size_t>(columns_) * static_cast<std::size_t>(stored);
     std::uint8_t* pixels = room(to, static_cast<std::size_t>(bottom - top) * line);
     if (!lines(pixels, line, static_cast<JDIMENSION>(top), static_cast<JDIMENSION>(bottom))) refuse(name);
+    if (bottom < rows && !ends())
+      throw file_error(name, size_, "truncated: a JPEG file ends with a marker that this one lacks");
 
     const std::size_t count = static_cast<std::size_t>(bottom - top) * columns_;
     if (cmyk) cmyk_to_rgb(pixels, count, info_.saw_Adobe_marker);
@@ -168,6 +171,17 @@ class jpeg_decoder {
     }
     if (bottom == info_.output_height) jpeg_finish_decompress(&info_);
     return true;
+  }
+
+  // Whether the marker FF D9 is among what the decoder has not read, where data cannot look like it. From the end:
+  // there it mostly is.
+  bool ends() {
+    constexpr int end_of_image = 0xd9;
+    if (jpeg_input_complete(&info_) || info_.unread_marker == end_of_image) return true;
+    const std::uint8_t* rest = info_.src->next_input_byte;
+    for (std::size_t i = info_.src->bytes_in_buffer; i-- > 1;)
+      if (rest[i] == end_of_image && rest[i - 1] == 0xff) return true;
+    return false;
   }
 
   std::uint64_t position() const { return info_.src ? size_ - std::min(size_, info_.src->bytes_in_buffer) : 0; }
