@@ -280,7 +280,7 @@ TEST_CASE("how messages travel, and when updates are made, changes nothing") {
 }
 
 TEST_CASE("ranks built differently are told so, both named") {
-  for (int different = 0; different < 7; ++different) {
+  for (int different = 0; different < 8; ++different) {
     int thrown = 0;
     std::mutex mutex;
     local::run(2, [&](local::transport wire) {
@@ -293,6 +293,7 @@ TEST_CASE("ranks built differently are told so, both named") {
         if (different == 4) o.clip = 1;
         if (different == 5) o.solver.weight_decay += 1e-8f;
         if (different == 6) o.learning_rate = lr::fixed{0.06f};
+        if (different == 7) o.learning_rate = lr::step{.base = 0.05f, .every = 500};
       }
       try {
         trainer<small_net, sgd, local_tree, cpu> t{wire, o};

@@ -6,6 +6,7 @@
 
 #include "../core/type_name.hpp"
 #include "../network/parameters.hpp"
+#include "../solvers/contract.hpp"
 
 namespace firecaffe {
 
@@ -21,6 +22,13 @@ inline std::string number_text(double x) {
   char text[32];
   std::snprintf(text, sizeof text, " %.9g", x);
   return text;
+}
+
+// A learning rate at first and, as a hash, at powers of ten.
+inline std::string course_of(const lr::policy& rate) {
+  std::string all;
+  for (std::int64_t i = 1; i <= 1'000'000; i *= 10) all += number_text(rate(i));
+  return number_text(rate(0)) + " at first (then " + std::to_string(hash_of(all) % 100000) + ")";
 }
 
 // Says what ranks must agree on before they exchange a gradient: two runs with the same text send the same messages and

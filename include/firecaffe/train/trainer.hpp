@@ -86,7 +86,7 @@ class trainer {
     communicator_->template prepare<double>(loss_bucket(), 1, true);
     const std::string description =
         fingerprint<Net, Device>(options_.solver, options_.batch, options_.iter_size, options_.seed) +
-        ", learning rate" + number_text(options_.learning_rate(0)) + " at first, clip" + number_text(options_.clip) +
+        ", learning rate" + course_of(options_.learning_rate) + ", clip" + number_text(options_.clip) +
         ", buckets of " + std::to_string(bucket_bytes(options_)) + " bytes";
     communicator_->agree(hash_of(description), description);
   }
