@@ -11,6 +11,16 @@ set(firecaffe_zoo
   "resnet50 resnet fc::zoo::resnet50"
   "vgg16 vgg fc::zoo::vgg16"
   "vgg19 vgg fc::zoo::vgg19")
+set(FIRECAFFE_NETS "" CACHE STRING "Those that programs are built with, by name, as each takes long to compile; empty: all")
+if(FIRECAFFE_NETS)
+  list(JOIN FIRECAFFE_NETS "|" wanted)
+  list(FILTER firecaffe_zoo INCLUDE REGEX "^(${wanted}) ")
+  list(LENGTH FIRECAFFE_NETS asked)
+  list(LENGTH firecaffe_zoo found)
+  if(NOT asked EQUAL found)
+    message(FATAL_ERROR "firecaffe: FIRECAFFE_NETS (${FIRECAFFE_NETS}) names a network that cmake/zoo.cmake lacks")
+  endif()
+endif()
 
 # firecaffe_per_net(SOURCES FOLDER ENTRY NET...): a source for each network, made from FOLDER/net.cpp.in (@name@, @header@,
 # @type@), and one from FOLDER/table.cpp.in, where @entries@ are the addresses of the constants ENTRY_<name>, which
