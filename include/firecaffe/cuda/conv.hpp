@@ -18,13 +18,14 @@ constexpr bool cuda_fuses<dense<Outputs, Options...>, Next> = true;
 // through scratch. For y that costs nothing where the bias pass reads or writes there anyway.
 class cuda_convolution {
  public:
-  cuda_convolution(cuda& device, int batch, const cudnn_geometry& g, const layout& x, const layout& y)
+  cuda_convolution(cuda_device& device, int batch, const cudnn_geometry& g, const layout& x, const layout& y)
       : g_(g), stages_x_(x.pixel != g.x_channels), stages_y_(y.pixel != g.y_channels), vendor_(g) {
     device.scratch(parts(device, batch).total);
   }
 
   template <class Activation>
-  void forward(cuda& device, tensor_view<const float> x, tensor_view<float> y, const float* weight, const float* bias) {
+  void forward(cuda_device& device, tensor_view<const float> x, tensor_view<float> y, const float* weight,
+               const float* bias) {
     if (x.samples == 0) return;
     const layout_of_scratch at = parts(device, x.samples);
     char* space = static_cast<char*>(device.scratch(at.total));
@@ -40,7 +41,7 @@ class cuda_convolution {
   }
 
   template <class Activation>
-  void backward(cuda& device, tensor_view<const float> x, tensor_view<const float> y, tensor_view<float> dy,
+  void backward(cuda_device& device, tensor_view<const float> x, tensor_view<const float> y, tensor_view<float> dy,
                 tensor_view<float> dx, const float* weight, float* weight_gradient, float* bias_gradient,
                 accumulation adds) {
     if (x.samples == 0) {
@@ -84,7 +85,7 @@ class cuda_convolution {
     std::size_t x = 0, y = 0, total = 0;  // bytes; the workspace comes first
   };
 
-  layout_of_scratch parts(cuda& device, int samples) {
+  layout_of_scratch parts(cuda_device& device, int samples) {
     layout_of_scratch at;
     at.x = round_up(vendor_.workspace(device, samples), 256);
     const auto bytes = [&](bool stages, shape s, int channels) {
@@ -99,7 +100,8 @@ class cuda_convolution {
 
   bool padded() const { return g_.y_channels % quad == 0; }
 
-  const float* staged_input(cuda& device, tensor_view<const float> x, char* space, const layout_of_scratch& at) const {
+  const float* staged_input(cuda_device& device, tensor_view<const float> x, char* space,
+                            const layout_of_scratch& at) const {
     if (!stages_x_) return x.data;
     float* staged = reinterpret_cast<float*>(space + at.x);
     device.copy_rows({staged, g_.x_channels}, device.readable(x), device.row_count(x), x.extents.channels,
@@ -127,14 +129,14 @@ struct cuda_conv {
     return s;
   }
 
-  cuda_conv(cuda& device, int batch) : run_(device, batch, geometry, In.strides, Out.strides) {}
+  cuda_conv(cuda_device& device, int batch) : run_(device, batch, geometry, In.strides, Out.strides) {}
 
-  void forward(cuda& device, tensor_view<const float> x, tensor_view<float> y, parameters<const float*> p,
+  void forward(cuda_device& device, tensor_view<const float> x, tensor_view<float> y, parameters<const float*> p,
                const pass&) {
     run_.template forward<Activation>(device, x, y, p.weight, bias_of(p));
   }
 
-  void backward(cuda& device, tensor_view<const float> x, tensor_view<const float> y, tensor_view<float> dy,
+  void backward(cuda_device& device, tensor_view<const float> x, tensor_view<const float> y, tensor_view<float> dy,
                 tensor_view<float> dx, parameters<const float*> p, parameters<float*> gradients, accumulation adds,
                 const pass&) {
     run_.template backward<Activation>(device, x, y, dy, dx, p.weight, gradients.weight, bias_of(gradients), adds);
@@ -153,14 +155,14 @@ struct cuda_conv {
   cuda_convolution run_;
 };
 
-template <int Outputs, class... Options, place In, place Out>
-struct implementation<cuda, conv<Outputs, Options...>, In, Out>
+template <cuda_math Math, int Outputs, class... Options, place In, place Out>
+struct implementation<basic_cuda<Math>, conv<Outputs, Options...>, In, Out>
     : cuda_conv<conv<Outputs, Options...>, identity, In, Out> {
   using cuda_conv<conv<Outputs, Options...>, identity, In, Out>::cuda_conv;
 };
 
-template <int Outputs, class... Options, class Activation, place In, place Out>
-struct implementation<cuda, fused<conv<Outputs, Options...>, Activation>, In, Out>
+template <cuda_math Math, int Outputs, class... Options, class Activation, place In, place Out>
+struct implementation<basic_cuda<Math>, fused<conv<Outputs, Options...>, Activation>, In, Out>
     : cuda_conv<conv<Outputs, Options...>, Activation, In, Out> {
   using cuda_conv<conv<Outputs, Options...>, Activation, In, Out>::cuda_conv;
 };

@@ -52,14 +52,14 @@ class cudnn_convolution {
   explicit cudnn_convolution(const cudnn_geometry& g) : g_(g) {}
 
   // Bytes of workspace that the three passes need for so many samples.
-  std::size_t workspace(cuda& device, int samples) {
+  std::size_t workspace(cuda_device& device, int samples) {
     const chosen& c = find(device, samples);
     std::size_t most = c.forward.memory;
     most = c.input.memory > most ? c.input.memory : most;
     return c.weight.memory > most ? c.weight.memory : most;
   }
 
-  void forward(cuda& device, int samples, const float* x, const float* w, float* y, void* space) {
+  void forward(cuda_device& device, int samples, const float* x, const float* w, float* y, void* space) {
     const chosen& c = find(device, samples);
     const device_scope scope(device.ordinal());
     const float one = 1, zero = 0;
@@ -68,7 +68,8 @@ class cudnn_convolution {
                  "cudnnConvolutionForward", device.ordinal());
   }
 
-  void backward_input(cuda& device, int samples, const float* w, const float* dy, float* dx, bool add, void* space) {
+  void backward_input(cuda_device& device, int samples, const float* w, const float* dy, float* dx, bool add,
+                      void* space) {
     const chosen& c = find(device, samples);
     const device_scope scope(device.ordinal());
     const float one = 1, beta = add ? 1.0f : 0.0f;
@@ -77,7 +78,8 @@ class cudnn_convolution {
                  "cudnnConvolutionBackwardData", device.ordinal());
   }
 
-  void backward_weight(cuda& device, int samples, const float* x, const float* dy, float* dw, bool add, void* space) {
+  void backward_weight(cuda_device& device, int samples, const float* x, const float* dy, float* dw, bool add,
+                       void* space) {
     const chosen& c = find(device, samples);
     const device_scope scope(device.ordinal());
     const float one = 1, beta = add ? 1.0f : 0.0f;
@@ -118,7 +120,7 @@ class cudnn_convolution {
     return made;
   }
 
-  void describe(const cuda& device) {
+  void describe(const cuda_device& device) {
     const int id = device.ordinal();
     cudnnFilterDescriptor_t w = nullptr;
     check_status(cudnnCreateFilterDescriptor(&w), "cudnnCreateFilterDescriptor", id);
@@ -140,7 +142,7 @@ class cudnn_convolution {
   }
 
   template <class Performance>
-  static Performance best(const Performance* list, int count, const cuda& device, const char* call) {
+  static Performance best(const Performance* list, int count, const cuda_device& device, const char* call) {
     const Performance* found = nullptr;
     int found_rank = -1;
     for (int i = 0; i < count; ++i) {
@@ -155,7 +157,7 @@ class cudnn_convolution {
     return *found;
   }
 
-  const chosen& find(cuda& device, int samples) {
+  const chosen& find(cuda_device& device, int samples) {
     for (const auto& c : made_)
       if (c->samples == samples) return *c;
     const device_scope scope(device.ordinal());

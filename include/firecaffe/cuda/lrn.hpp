@@ -85,23 +85,23 @@ struct lrn_backward {
   }
 };
 
-template <class... Options, place In, place Out>
-struct implementation<cuda, lrn<Options...>, In, Out> {
+template <cuda_math Math, class... Options, place In, place Out>
+struct implementation<basic_cuda<Math>, lrn<Options...>, In, Out> {
   static constexpr lrn_settings settings = lrn<Options...>::settings;
   static constexpr int side = settings.local_size / 2;
   static constexpr lrn_formula formula{
       float(settings.alpha / settings.local_size), float(settings.beta), float(settings.offset),
       float(2 * settings.alpha * settings.beta / settings.local_size), padded_channels(In.extents.channels)};
   static constexpr no_parameters<weight_layout> storage() { return {}; }
-  implementation(cuda&, int) {}
+  implementation(cuda_device&, int) {}
 
-  void forward(cuda& device, tensor_view<const float> x, tensor_view<float> y, no_parameters<const float*>,
+  void forward(cuda_device& device, tensor_view<const float> x, tensor_view<float> y, no_parameters<const float*>,
                const pass&) {
     device.launch(device.quads(y),
                   lrn_forward<side>{formula, device.indices(y.extents, false), device.readable(x), device.writable(y)});
   }
 
-  void backward(cuda& device, tensor_view<const float> x, tensor_view<const float>, tensor_view<float> dy,
+  void backward(cuda_device& device, tensor_view<const float> x, tensor_view<const float>, tensor_view<float> dy,
                 tensor_view<float> dx, no_parameters<const float*>, no_parameters<float*>, accumulation adds,
                 const pass&) {
     if (!dx) return;

@@ -171,19 +171,19 @@ struct cuda_pool {
       In.extents.height, In.extents.width,         Out.extents.height,
       Out.extents.width, Layer::slide(In.extents), std::uint32_t(padded_channels(In.extents.channels) / quad)};
   static constexpr no_parameters<weight_layout> storage() { return {}; }
-  cuda_pool(cuda&, int) {}
+  cuda_pool(cuda_device&, int) {}
 };
 
-template <class... Options, place In, place Out>
-struct implementation<cuda, max_pool<Options...>, In, Out> : cuda_pool<max_pool<Options...>, In, Out> {
+template <cuda_math Math, class... Options, place In, place Out>
+struct implementation<basic_cuda<Math>, max_pool<Options...>, In, Out> : cuda_pool<max_pool<Options...>, In, Out> {
   using base = cuda_pool<max_pool<Options...>, In, Out>;
   using base::base;
 
-  void forward(cuda& device, tensor_view<const float> x, tensor_view<float> y, no_parameters<const float*>,
+  void forward(cuda_device& device, tensor_view<const float> x, tensor_view<float> y, no_parameters<const float*>,
                const pass&) {
     device.launch(device.quads(y), max_pool_forward{base::geometry, device.readable(x), device.writable(y)});
   }
-  void backward(cuda& device, tensor_view<const float> x, tensor_view<const float> y, tensor_view<float> dy,
+  void backward(cuda_device& device, tensor_view<const float> x, tensor_view<const float> y, tensor_view<float> dy,
                 tensor_view<float> dx, no_parameters<const float*>, no_parameters<float*>, accumulation adds,
                 const pass&) {
     if (!dx) return;
@@ -192,16 +192,16 @@ struct implementation<cuda, max_pool<Options...>, In, Out> : cuda_pool<max_pool<
   }
 };
 
-template <class... Options, place In, place Out>
-struct implementation<cuda, avg_pool<Options...>, In, Out> : cuda_pool<avg_pool<Options...>, In, Out> {
+template <cuda_math Math, class... Options, place In, place Out>
+struct implementation<basic_cuda<Math>, avg_pool<Options...>, In, Out> : cuda_pool<avg_pool<Options...>, In, Out> {
   using base = cuda_pool<avg_pool<Options...>, In, Out>;
   using base::base;
 
-  void forward(cuda& device, tensor_view<const float> x, tensor_view<float> y, no_parameters<const float*>,
+  void forward(cuda_device& device, tensor_view<const float> x, tensor_view<float> y, no_parameters<const float*>,
                const pass&) {
     device.launch(device.quads(y), avg_pool_forward{base::geometry, device.readable(x), device.writable(y)});
   }
-  void backward(cuda& device, tensor_view<const float>, tensor_view<const float>, tensor_view<float> dy,
+  void backward(cuda_device& device, tensor_view<const float>, tensor_view<const float>, tensor_view<float> dy,
                 tensor_view<float> dx, no_parameters<const float*>, no_parameters<float*>, accumulation adds,
                 const pass&) {
     if (!dx) return;

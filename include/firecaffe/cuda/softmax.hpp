@@ -94,11 +94,11 @@ struct warp_per_sample {
       : grid(unsigned((samples + warps_per_block - 1) / warps_per_block)), block(warp_lanes, warps_per_block) {}
 };
 
-template <place In, place Out>
-struct implementation<cuda, softmax_loss, In, Out> {
-  implementation(cuda& device, int batch) { device.scratch(std::size_t(batch) * sizeof(double)); }
+template <cuda_math Math, place In, place Out>
+struct implementation<basic_cuda<Math>, softmax_loss, In, Out> {
+  implementation(cuda_device& device, int batch) { device.scratch(std::size_t(batch) * sizeof(double)); }
 
-  void forward(cuda& device, tensor_view<const float> x, target_view<float> target, double* sum, const pass&) {
+  void forward(cuda_device& device, tensor_view<const float> x, target_view<float> target, double* sum, const pass&) {
     auto* losses = static_cast<double*>(device.scratch(std::size_t(x.samples) * sizeof(double)));
     if (x.samples > 0) {
       const device_scope scope(device.ordinal());
@@ -110,7 +110,7 @@ struct implementation<cuda, softmax_loss, In, Out> {
     device.add_up(losses, x.samples, sum);
   }
 
-  void backward(cuda& device, tensor_view<const float> x, target_view<float> target, tensor_view<float> dx,
+  void backward(cuda_device& device, tensor_view<const float> x, target_view<float> target, tensor_view<float> dx,
                 double scale, accumulation adds, const pass&) {
     if (!dx || x.samples == 0) return;
     const device_scope scope(device.ordinal());
@@ -122,11 +122,11 @@ struct implementation<cuda, softmax_loss, In, Out> {
   }
 };
 
-template <int K, place In, place Out>
-struct implementation<cuda, accuracy<K>, In, Out> {
-  implementation(cuda& device, int batch) { device.scratch(std::size_t(batch) * sizeof(double)); }
+template <cuda_math Math, int K, place In, place Out>
+struct implementation<basic_cuda<Math>, accuracy<K>, In, Out> {
+  implementation(cuda_device& device, int batch) { device.scratch(std::size_t(batch) * sizeof(double)); }
 
-  void forward(cuda& device, tensor_view<const float> x, target_view<float> target, double* sum, const pass&) {
+  void forward(cuda_device& device, tensor_view<const float> x, target_view<float> target, double* sum, const pass&) {
     auto* right = static_cast<double*>(device.scratch(std::size_t(x.samples) * sizeof(double)));
     if (x.samples > 0) {
       const device_scope scope(device.ordinal());
