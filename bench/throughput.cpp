@@ -10,12 +10,15 @@
 #include "nets/nets.hpp"
 
 constexpr const char* usage =
-    "usage: throughput [--net NET] [--batch N] [--threads N] [--seconds S] [--rounds N]\n"
+    "usage: throughput [--net NET] [--device DEVICE] [--batch N] [--threads N] [--seconds S] [--rounds N]\n"
     "Times training steps (forward, loss, backward, sum over the ranks, update) on random images in memory; under\n"
     "mpirun on all ranks, with --batch their global batch. Prints one JSON object per line on standard output, a "
     "table\n"
     "on standard error.\n"
     "  --net NET      a network of the zoo (lenet), or `all`; --list names them\n"
+    "  --device D     one of those that --list names, if there are several: the CPU's is build/bench/throughput, "
+    "GPUs'\n"
+    "                 build/bench/throughput_cuda\n"
     "  --batch N      samples of one update, on all ranks together (64)\n"
     "  --threads N    of each rank (1)\n"
     "  --seconds S    to measure for, after a warm-up (5)\n"
@@ -23,12 +26,15 @@ constexpr const char* usage =
 
 throughput_arguments parse(int argc, char** argv) {
   throughput_arguments a;
-  const option options[] = {{"net", 1, nullptr, 'n'},     {"batch", 1, nullptr, 'b'},  {"threads", 1, nullptr, 't'},
-                            {"seconds", 1, nullptr, 's'}, {"rounds", 1, nullptr, 'r'}, {"list", 0, nullptr, 'l'},
-                            {"help", 0, nullptr, 'h'},    {nullptr, 0, nullptr, 0}};
+  const option options[] = {{"net", 1, nullptr, 'n'},     {"device", 1, nullptr, 'd'},  {"batch", 1, nullptr, 'b'},
+                            {"threads", 1, nullptr, 't'}, {"seconds", 1, nullptr, 's'}, {"rounds", 1, nullptr, 'r'},
+                            {"list", 0, nullptr, 'l'},    {"help", 0, nullptr, 'h'},    {nullptr, 0, nullptr, 0}};
   for (int c; (c = getopt_long(argc, argv, "h", options, nullptr)) != -1;) switch (c) {
       case 'n':
         a.net = optarg;
+        break;
+      case 'd':
+        a.device = optarg;
         break;
       case 'b':
         a.batch = std::stoi(optarg);
@@ -43,7 +49,8 @@ throughput_arguments parse(int argc, char** argv) {
         a.rounds = std::max(1, std::stoi(optarg));
         break;
       case 'l':
-        for (std::size_t i = 0; i < measured_net_count; ++i) std::puts(measured_nets[i]->name);
+        for (std::size_t i = 0; i < measured_net_count; ++i)
+          std::printf("%s on %s\n", measured_nets[i]->name, measured_nets[i]->device);
         std::exit(0);
       default:
         std::fputs(usage, c == 'h' ? stdout : stderr);
@@ -54,11 +61,12 @@ throughput_arguments parse(int argc, char** argv) {
 
 int main(int argc, char** argv) try {
   throughput_arguments a = parse(argc, argv);
-  if (a.net != "all") find_net(a.net);
+  if (a.device.empty()) a.device = measured_nets[0]->device;
+  if (a.net != "all") find_net(a.net, a.device);
   firecaffe::mpi::session session{argc, argv};
   const std::string wanted = a.net;
   for (std::size_t i = 0; i < measured_net_count; ++i) {
-    if (wanted != "all" && wanted != measured_nets[i]->name) continue;
+    if ((wanted != "all" && wanted != measured_nets[i]->name) || a.device != measured_nets[i]->device) continue;
     a.net = measured_nets[i]->name;
     measured_nets[i]->throughput(a, session);
   }

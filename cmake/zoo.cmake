@@ -22,10 +22,11 @@ if(FIRECAFFE_NETS)
   endif()
 endif()
 
-# firecaffe_per_net(SOURCES FOLDER ENTRY NET...): a source for each network, made from FOLDER/net.cpp.in (@name@, @header@,
-# @type@), and one from FOLDER/table.cpp.in, where @entries@ are the addresses of the constants ENTRY_<name>, which
-# @declarations@ declares. Sets SOURCES in the caller.
-function(firecaffe_per_net sources folder entry)
+# firecaffe_per_net(SOURCES FOLDER ENTRY cpp|cu NET...): a source for each network, made from FOLDER/net.cpp.in or net.cu.in
+# (@name@, @header@, @type@), and one from FOLDER/table.cpp.in, where @entries@ are the addresses of the constants
+# ENTRY_<name>, which @declarations@ declares. Sets SOURCES in the caller.
+function(firecaffe_per_net sources folder entry language)
+  set(place ${CMAKE_CURRENT_BINARY_DIR}/${entry}_${language})
   set(declarations "")
   set(entries "")
   set(made "")
@@ -34,13 +35,13 @@ function(firecaffe_per_net sources folder entry)
     list(GET net 0 name)
     list(GET net 1 header)
     list(GET net 2 type)
-    configure_file(${folder}/net.cpp.in ${CMAKE_CURRENT_BINARY_DIR}/${entry}/${name}.cpp @ONLY)
-    list(APPEND made ${CMAKE_CURRENT_BINARY_DIR}/${entry}/${name}.cpp)
+    configure_file(${folder}/net.${language}.in ${place}/${name}.${language} @ONLY)
+    list(APPEND made ${place}/${name}.${language})
     string(APPEND declarations "extern const ${entry} ${entry}_${name};\n")
     list(APPEND entries &${entry}_${name})
   endforeach()
   list(LENGTH entries count)
   list(JOIN entries ", " entries)
-  configure_file(${folder}/table.cpp.in ${CMAKE_CURRENT_BINARY_DIR}/${entry}/table.cpp @ONLY)
-  set(${sources} ${made} ${CMAKE_CURRENT_BINARY_DIR}/${entry}/table.cpp PARENT_SCOPE)
+  configure_file(${folder}/table.cpp.in ${place}/table.cpp @ONLY)
+  set(${sources} ${made} ${place}/table.cpp PARENT_SCOPE)
 endfunction()

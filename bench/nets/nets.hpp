@@ -6,7 +6,7 @@
 #include <string>
 
 struct throughput_arguments {
-  std::string net = "lenet";
+  std::string net = "lenet", device;  // empty: the first network's
   int batch = 64, threads = 1, rounds = 9;
   double seconds = 5;
 };
@@ -23,12 +23,13 @@ struct machine_peaks {
 
 struct measured_net {
   const char* name;
+  const char* device;
   void (*throughput)(const throughput_arguments&, firecaffe::mpi::session&);
-  void (*profile)(const profile_arguments&, const machine_peaks&);
+  void (*profile)(const profile_arguments&, const machine_peaks&);  // nullptr: not on this device
 };
 
 extern const measured_net* const measured_nets[];
 extern const std::size_t measured_net_count;
 
 // Throws usage_error with the names there are.
-const measured_net& find_net(const std::string& name);
+const measured_net& find_net(const std::string& name, const std::string& device);

@@ -5,7 +5,7 @@
 
 #include <algorithm>
 #include <cstdio>
-#include <firecaffe/cpu.hpp>
+#include <firecaffe/firecaffe.hpp>
 #include <firecaffe/mpi.hpp>
 #include <string>
 #include <vector>
@@ -14,9 +14,9 @@
 
 namespace fc = firecaffe;
 
-template <class Net>
+template <class Net, class Device>
 void throughput(const throughput_arguments& a, fc::mpi::session& session) {
-  using trainer_type = fc::trainer<Net, fc::sgd, fc::direct<fc::mpi::transport>, fc::cpu>;
+  using trainer_type = fc::trainer<Net, fc::sgd, fc::direct<fc::mpi::transport>, Device>;
   trainer_type trainer{session.world(),
                        {.batch = a.batch,
                         .solver = {.momentum = 0.9f, .weight_decay = 5e-4f},
@@ -67,11 +67,11 @@ void throughput(const throughput_arguments& a, fc::mpi::session& session) {
       "\"seconds_per_step\": %.6g, \"seconds_per_step_min\": %.6g, \"seconds_per_step_max\": %.6g, "
       "\"rounds\": %d, \"steps_per_round\": %d, \"waited_for_gradients\": %.4f, \"planned_bytes\": %zu, "
       "\"peak_rss_bytes\": %.0f}\n",
-      a.net.c_str(), fc::cpu::name, a.batch, a.threads, comm.size(), a.batch / median, a.batch / seconds.back(),
+      a.net.c_str(), Device::name, a.batch, a.threads, comm.size(), a.batch / median, a.batch / seconds.back(),
       a.batch / seconds.front(), median, seconds.front(), seconds.back(), a.rounds, per_round, share,
-      fc::memory_plan<Net, fc::cpu>::bytes(trainer.network().capacity()), peak[0]);
+      fc::memory_plan<Net, Device>::bytes(trainer.network().capacity()), peak[0]);
   std::fflush(stdout);
   std::fprintf(stderr, "%-10s %-5s batch %4d  %d rank(s) x %d thread(s)  %9.1f images/s [%.1f .. %.1f]  %.1f MiB\n",
-               a.net.c_str(), fc::cpu::name, a.batch, comm.size(), a.threads, a.batch / median,
-               a.batch / seconds.back(), a.batch / seconds.front(), peak[0] / (1 << 20));
+               a.net.c_str(), Device::name, a.batch, comm.size(), a.threads, a.batch / median, a.batch / seconds.back(),
+               a.batch / seconds.front(), peak[0] / (1 << 20));
 }
