@@ -1,27 +1,26 @@
 # bench_nets: every network of the zoo, and some without their normalisation, compiled once for bench/throughput and
 # bench/profile.
-if(NOT TARGET bench_throughput)
-  return()
+if(TARGET bench_throughput)
+  set(nets ${firecaffe_zoo})
+  if(NOT FIRECAFFE_NETS)
+    list(APPEND nets "googlenet_plain_without_lrn googlenet without<fc::lrn,fc::zoo::googlenet_plain::network_type>"
+      "bvlc_alexnet_without_lrn alexnet without<fc::lrn,fc::zoo::bvlc_alexnet::network_type>")
+  endif()
+  firecaffe_per_net(sources ${CMAKE_CURRENT_LIST_DIR} measured_net cpp ${nets})
+  add_library(bench_nets OBJECT ${sources})
+  firecaffe_compile_options(bench_nets)
+  target_include_directories(bench_nets PRIVATE ${CMAKE_CURRENT_LIST_DIR})
+  target_link_libraries(bench_nets PUBLIC firecaffe::cpu firecaffe::mpi)
+  foreach(program IN ITEMS bench_throughput bench_profile)
+    target_link_libraries(${program} PRIVATE bench_nets)
+  endforeach()
 endif()
-set(nets ${firecaffe_zoo})
-if(NOT FIRECAFFE_NETS)
-  list(APPEND nets "googlenet_plain_without_lrn googlenet without<fc::lrn,fc::zoo::googlenet_plain::network_type>"
-    "bvlc_alexnet_without_lrn alexnet without<fc::lrn,fc::zoo::bvlc_alexnet::network_type>")
-endif()
-firecaffe_per_net(sources ${CMAKE_CURRENT_LIST_DIR} measured_net cpp ${nets})
-add_library(bench_nets OBJECT ${sources})
-firecaffe_compile_options(bench_nets)
-target_include_directories(bench_nets PRIVATE ${CMAKE_CURRENT_LIST_DIR})
-target_link_libraries(bench_nets PUBLIC firecaffe::cpu firecaffe::mpi)
-foreach(program IN ITEMS bench_throughput bench_profile)
-  target_link_libraries(${program} PRIVATE bench_nets)
-endforeach()
 
 # build/bench/throughput_cuda: the networks with kernels for all of their layers on a GPU. A program of its own, as CUDA's
 # libraries take memory that the other one counts.
 set(nets ${firecaffe_zoo})
 list(FILTER nets INCLUDE REGEX "^(lenet|nin|alexnet|googlenet|vgg19) ")
-if(FIRECAFFE_HAS_NVCC AND nets)
+if(FIRECAFFE_HAS_NVCC AND TARGET firecaffe::mpi AND nets)
   firecaffe_per_net(sources ${CMAKE_CURRENT_LIST_DIR} measured_net cu ${nets})
   add_executable(bench_throughput_cuda throughput.cpp ${sources})
   firecaffe_compile_options(bench_throughput_cuda)

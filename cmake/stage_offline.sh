@@ -1,0 +1,87 @@
+#!/bin/bash
+# stage_offline.sh DIR
+# Collects into DIR what a machine that has compilers, CMake and CUDA but no network may lack to build and test firecaffe:
+# the headers of Boost.PFR, doctest, CLI11 and zlib, zlib itself, and Open MPI with the libraries it needs, copied from this
+# machine (of the same processor and of no newer C library). There:
+#   . DIR/env.sh && cmake -S firecaffe -B build && cmake --build build
+# Open MPI's components that need more libraries (fabrics, schedulers) stay behind: it is one to test with, on one node. A
+# cluster's own MPI is the better one; with `FIRECAFFE_STAGE_MPI=0` it is left out.
+set -euo pipefail
+case ${1:-} in
+  "" | -h | --help) sed -n '2,9s/^# \{0,1\}//p' "${BASH_SOURCE[0]}"; [ $# -gt 0 ]; exit ;;
+esac
+say() { printf '%s\n' "stage_offline: $*"; }
+die() { printf '%s\n' "stage_offline: $*" >&2; exit 1; }
+mkdir -p "$1" || die "cannot write $1"
+stage=$(cd "$1" && pwd)
+[ -z "$(ls -A "$stage")" ] || [ -e "$stage/env.sh" ] || die "$stage holds something else"
+rm -rf "$stage/usr" "$stage/mpi" "$stage/env.sh"
+mkdir -p "$stage/usr/include" "$stage/usr/lib"
+cxx=${CXX:-c++}
+
+# The folder in which the compiler finds a header.
+folder_of() {
+  local found
+  found=$("$cxx" -E -x c++ -std=c++20 -include "$1" /dev/null 2>/dev/null | sed -n "s|^# 1 \"\(/.*\)/$1\".*|\1|p" | head -1)
+  [ -n "$found" ] || die "$1 is missing here (Debian: $2)"
+  printf '%s\n' "$found"
+}
+header() {  # header FILE PACKAGE PART...: the parts are copied from where FILE is found
+  local from part; from=$(folder_of "$1" "$2"); shift 2
+  for part in "$@"; do
+    mkdir -p "$stage/usr/include/$(dirname "$part")"; cp -rL "$from/$part" "$stage/usr/include/$(dirname "$part")/"
+  done
+}
+header boost/pfr.hpp libboost1.81-dev boost/pfr.hpp boost/pfr
+header doctest/doctest.h doctest-dev doctest/doctest.h
+header CLI/CLI.hpp libcli11-dev CLI
+header zlib.h zlib1g-dev zlib.h
+header zconf.h zlib1g-dev zconf.h
+cp -L "$("$cxx" -print-file-name=libz.a)" "$stage/usr/lib/" 2>/dev/null || die "libz.a is missing here (Debian: zlib1g-dev)"
+
+# What a program or library loads, without what every system has.
+loads() {
+  local ldd; ldd=$(ldd "$@" 2>/dev/null) || true
+  printf '%s\n' "$ldd" | awk '$2 == "=>" && $3 ~ /^\// { print $3 }' | sort -u |
+    grep -vE '/(libc|libm|libdl|librt|libpthread|libutil|libresolv|libgcc_s|libstdc\+\+)\.so' || true
+}
+
+if [ "${FIRECAFFE_STAGE_MPI:-1}" != 0 ]; then
+  command -v ompi_info >/dev/null || die "no Open MPI here (Debian: openmpi-bin libopenmpi-dev)"
+  path() { ompi_info --parsable --path "$1" | sed -n "s/^path:$1://p" | head -1; }
+  mpi=$stage/mpi
+  mkdir -p "$mpi"/{bin,lib,components,include,share,etc,pmix}
+  cp -rL "$(path incdir)/." "$mpi/include/"
+  cp -rL "$(path pkgdatadir)/." "$mpi/share/"
+  cp -rL "$(path sysconfdir)/." "$mpi/etc/"
+  for program in mpirun mpiexec orted mpicxx mpicc ompi_info; do
+    cp -L "$(command -v $program)" "$mpi/bin/" || die "no $program here (Debian: openmpi-bin libopenmpi-dev)"
+  done
+  cp -L "$(path libdir)"/lib{mpi,open-rte,open-pal}*.so "$mpi/lib/"
+  base=$(loads "$mpi"/bin/* "$mpi"/lib/*.so; loads "$(path pkglibdir)"/mca_pmix_*.so)
+  take() {  # take FOLDER FROM...: the components that load nothing but what is taken anyway
+    local to=$1 component; shift
+    for component in "$@"; do
+      if ! grep -qvxFf <(printf '%s\n' "$base") <(loads "$component"); then cp -L "$component" "$to/"; fi
+    done
+  }
+  take "$mpi/components" "$(path pkglibdir)"/*.so
+  pmix=$(printf '%s\n' "$base" | grep -m1 '/libpmix\.so' || true)
+  [ -z "$pmix" ] || pmix=$(dirname "$(readlink -f "$pmix")")
+  [ -z "$pmix" ] || take "$mpi/pmix" "$pmix"/pmix/*.so
+  printf '%s\n' "$base" | xargs -I{} cp -L {} "$mpi/lib/"
+fi
+
+cat >"$stage/env.sh" <<'END'
+# Sourced by bash or zsh: lets CMake find what stage_offline.sh collected, and Open MPI itself.
+stage=$(cd "$(dirname "${BASH_SOURCE[0]:-$0}")" && pwd)
+export CMAKE_PREFIX_PATH=$stage/usr${CMAKE_PREFIX_PATH:+:$CMAKE_PREFIX_PATH}
+if [ -d "$stage/mpi" ]; then
+  export PATH=$stage/mpi/bin:$PATH LD_LIBRARY_PATH=$stage/mpi/lib${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}
+  export OPAL_PREFIX=$stage/mpi OPAL_BINDIR=$stage/mpi/bin OPAL_LIBDIR=$stage/mpi/lib OPAL_INCLUDEDIR=$stage/mpi/include \
+    OPAL_PKGLIBDIR=$stage/mpi/components OPAL_PKGDATADIR=$stage/mpi/share OPAL_SYSCONFDIR=$stage/mpi/etc \
+    PMIX_MCA_mca_base_component_path=$stage/mpi/pmix
+fi
+unset stage
+END
+say "$(du -sh "$stage" | cut -f1) in $stage"
