@@ -57,7 +57,11 @@ if [ "${FIRECAFFE_STAGE_MPI:-1}" != 0 ]; then
   for program in mpirun mpiexec orted mpicxx mpicc ompi_info; do
     cp -L "$(command -v $program)" "$mpi/bin/" || die "no $program here (Debian: openmpi-bin libopenmpi-dev)"
   done
-  cp -L "$(path libdir)"/lib{mpi,open-rte,open-pal}*.so "$mpi/lib/"
+  for library in mpi mpi_cxx open-rte open-pal; do
+    [ -e "$(path libdir)/lib$library.so" ] || continue
+    cp -L "$(path libdir)/lib$library.so" "$mpi/lib/"
+    ln -s "lib$library.so" "$mpi/lib/$(objdump -p "$mpi/lib/lib$library.so" | awk '$1 == "SONAME" { print $2 }')"
+  done
   base=$(loads "$mpi"/bin/* "$mpi"/lib/*.so; loads "$(path pkglibdir)"/mca_pmix_*.so)
   take() {  # take FOLDER FROM...: the components that load nothing but what is taken anyway
     local to=$1 component; shift
@@ -69,7 +73,9 @@ if [ "${FIRECAFFE_STAGE_MPI:-1}" != 0 ]; then
   pmix=$(printf '%s\n' "$base" | grep -m1 '/libpmix\.so' || true)
   [ -z "$pmix" ] || pmix=$(dirname "$(readlink -f "$pmix")")
   [ -z "$pmix" ] || take "$mpi/pmix" "$pmix"/pmix/*.so
-  printf '%s\n' "$base" | xargs -I{} cp -L {} "$mpi/lib/"
+  for library in $base; do
+    [ -e "$mpi/lib/$(basename "$library")" ] || cp -L "$library" "$mpi/lib/"
+  done
 fi
 
 cat >"$stage/env.sh" <<'END'
