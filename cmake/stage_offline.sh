@@ -87,6 +87,7 @@ if [ -d "$stage/mpi" ]; then
   export OPAL_PREFIX=$stage/mpi OPAL_BINDIR=$stage/mpi/bin OPAL_LIBDIR=$stage/mpi/lib OPAL_INCLUDEDIR=$stage/mpi/include \
     OPAL_PKGLIBDIR=$stage/mpi/components OPAL_PKGDATADIR=$stage/mpi/share OPAL_SYSCONFDIR=$stage/mpi/etc \
     PMIX_MCA_mca_base_component_path=$stage/mpi/pmix
+  export OMPI_MCA_plm=isolated  # this node alone: no ssh is asked for
 fi
 unset stage
 END
