@@ -37,8 +37,7 @@ int main(int argc, char** argv) try {
         a.steps = std::stoi(optarg);
         break;
       case 'l':
-        for (std::size_t i = 0; i < measured_net_count; ++i)
-          if (measured_nets[i]->profile) std::puts(measured_nets[i]->name);
+        for (std::size_t i = 0; i < measured_net_count; ++i) std::puts(measured_nets[i]->name);
         return 0;
       default:
         std::fputs(usage, c == 'h' ? stdout : stderr);
@@ -46,7 +45,7 @@ int main(int argc, char** argv) try {
     }
   if (a.batch < 1 || a.threads < 1 || a.steps < 1)
     throw firecaffe::usage_error("--batch, --threads and --steps must be at least 1");
-  find_net(a.net, "cpu").profile(a, {multiply_add_rate(a.threads), triad_rate(a.threads)});
+  find_net(a.net).profile(a, {multiply_add_rate(a.threads), triad_rate(a.threads)});
   return 0;
 } catch (const std::exception& e) {
   std::fprintf(stderr, "profile: %s\n", e.what());

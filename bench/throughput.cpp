@@ -10,7 +10,7 @@
 #include "nets/nets.hpp"
 
 constexpr const char* usage =
-    "usage: throughput [--net NET] [--device DEVICE] [--batch N] [--threads N] [--seconds S] [--rounds N]\n"
+    "usage: throughput [--net NET] [--batch N] [--threads N] [--seconds S] [--rounds N]\n"
     "Times training steps (forward, loss, backward, sum over the ranks, update) on random images in memory; under\n"
     "mpirun on all ranks, with --batch their global batch. Prints one JSON object per line on standard output, a "
     "table\n"
@@ -26,15 +26,12 @@ constexpr const char* usage =
 
 throughput_arguments parse(int argc, char** argv) {
   throughput_arguments a;
-  const option options[] = {{"net", 1, nullptr, 'n'},     {"device", 1, nullptr, 'd'},  {"batch", 1, nullptr, 'b'},
-                            {"threads", 1, nullptr, 't'}, {"seconds", 1, nullptr, 's'}, {"rounds", 1, nullptr, 'r'},
-                            {"list", 0, nullptr, 'l'},    {"help", 0, nullptr, 'h'},    {nullptr, 0, nullptr, 0}};
+  const option options[] = {{"net", 1, nullptr, 'n'},     {"batch", 1, nullptr, 'b'},  {"threads", 1, nullptr, 't'},
+                            {"seconds", 1, nullptr, 's'}, {"rounds", 1, nullptr, 'r'}, {"list", 0, nullptr, 'l'},
+                            {"help", 0, nullptr, 'h'},    {nullptr, 0, nullptr, 0}};
   for (int c; (c = getopt_long(argc, argv, "h", options, nullptr)) != -1;) switch (c) {
       case 'n':
         a.net = optarg;
-        break;
-      case 'd':
-        a.device = optarg;
         break;
       case 'b':
         a.batch = std::stoi(optarg);
@@ -61,12 +58,11 @@ throughput_arguments parse(int argc, char** argv) {
 
 int main(int argc, char** argv) try {
   throughput_arguments a = parse(argc, argv);
-  if (a.device.empty()) a.device = measured_nets[0]->device;
-  if (a.net != "all") find_net(a.net, a.device);
+  if (a.net != "all") find_net(a.net);
   firecaffe::mpi::session session{argc, argv};
   const std::string wanted = a.net;
   for (std::size_t i = 0; i < measured_net_count; ++i) {
-    if ((wanted != "all" && wanted != measured_nets[i]->name) || a.device != measured_nets[i]->device) continue;
+    if (wanted != "all" && wanted != measured_nets[i]->name) continue;
     a.net = measured_nets[i]->name;
     measured_nets[i]->throughput(a, session);
   }

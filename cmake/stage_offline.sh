@@ -17,6 +17,19 @@ stage=$(cd "$1" && pwd)
 [ -z "$(ls -A "$stage")" ] || [ -e "$stage/env.sh" ] || die "$stage holds something else"
 rm -rf "$stage/usr" "$stage/mpi" "$stage/env.sh"
 mkdir -p "$stage/usr/include" "$stage/usr/lib"
+cat >"$stage/env.sh" <<'END'
+# Sourced by bash or zsh: lets CMake find what stage_offline.sh collected, and Open MPI itself.
+stage=$(cd "$(dirname "${BASH_SOURCE[0]:-$0}")" && pwd)
+export CMAKE_PREFIX_PATH=$stage/usr${CMAKE_PREFIX_PATH:+:$CMAKE_PREFIX_PATH}
+if [ -d "$stage/mpi" ]; then
+  export PATH=$stage/mpi/bin:$PATH LD_LIBRARY_PATH=$stage/mpi/lib${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}
+  export OPAL_PREFIX=$stage/mpi OPAL_BINDIR=$stage/mpi/bin OPAL_LIBDIR=$stage/mpi/lib OPAL_INCLUDEDIR=$stage/mpi/include \
+    OPAL_PKGLIBDIR=$stage/mpi/components OPAL_PKGDATADIR=$stage/mpi/share OPAL_SYSCONFDIR=$stage/mpi/etc \
+    PMIX_MCA_mca_base_component_path=$stage/mpi/pmix
+  export OMPI_MCA_plm=isolated  # this node alone: no ssh is asked for
+fi
+unset stage
+END
 cxx=${CXX:-c++}
 
 # The folder in which the compiler finds a header.
@@ -51,9 +64,14 @@ if [ "${FIRECAFFE_STAGE_MPI:-1}" != 0 ]; then
   path() { ompi_info --parsable --path "$1" | sed -n "s/^path:$1://p" | head -1; }
   mpi=$stage/mpi
   mkdir -p "$mpi"/{bin,lib,components,include,share,etc,pmix}
-  cp -rL "$(path incdir)/." "$mpi/include/"
-  cp -rL "$(path pkgdatadir)/." "$mpi/share/"
-  cp -rL "$(path sysconfdir)/." "$mpi/etc/"
+  copy_folder() {  # copy_folder KIND TO
+    local from; from=$(path "$1")
+    [ -n "$from" ] || die "ompi_info does not know its $1"
+    cp -rL "$from/." "$mpi/$2/"
+  }
+  copy_folder incdir include
+  copy_folder pkgdatadir share
+  copy_folder sysconfdir etc
   for program in mpirun mpiexec orted mpicxx mpicc ompi_info; do
     cp -L "$(command -v $program)" "$mpi/bin/" || die "no $program here (Debian: openmpi-bin libopenmpi-dev)"
   done
@@ -66,6 +84,7 @@ if [ "${FIRECAFFE_STAGE_MPI:-1}" != 0 ]; then
   take() {  # take FOLDER FROM...: the components that load nothing but what is taken anyway
     local to=$1 component; shift
     for component in "$@"; do
+      if ldd "$component" | grep -q 'not found'; then continue; fi
       if ! grep -qvxFf <(printf '%s\n' "$base") <(loads "$component"); then cp -L "$component" "$to/"; fi
     done
   }
@@ -78,17 +97,4 @@ if [ "${FIRECAFFE_STAGE_MPI:-1}" != 0 ]; then
   done
 fi
 
-cat >"$stage/env.sh" <<'END'
-# Sourced by bash or zsh: lets CMake find what stage_offline.sh collected, and Open MPI itself.
-stage=$(cd "$(dirname "${BASH_SOURCE[0]:-$0}")" && pwd)
-export CMAKE_PREFIX_PATH=$stage/usr${CMAKE_PREFIX_PATH:+:$CMAKE_PREFIX_PATH}
-if [ -d "$stage/mpi" ]; then
-  export PATH=$stage/mpi/bin:$PATH LD_LIBRARY_PATH=$stage/mpi/lib${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}
-  export OPAL_PREFIX=$stage/mpi OPAL_BINDIR=$stage/mpi/bin OPAL_LIBDIR=$stage/mpi/lib OPAL_INCLUDEDIR=$stage/mpi/include \
-    OPAL_PKGLIBDIR=$stage/mpi/components OPAL_PKGDATADIR=$stage/mpi/share OPAL_SYSCONFDIR=$stage/mpi/etc \
-    PMIX_MCA_mca_base_component_path=$stage/mpi/pmix
-  export OMPI_MCA_plm=isolated  # this node alone: no ssh is asked for
-fi
-unset stage
-END
 say "$(du -sh "$stage" | cut -f1) in $stage"

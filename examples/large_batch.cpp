@@ -215,7 +215,7 @@ std::string plot(const std::vector<row>& rows, const arguments& a) {
   };
   double legend = left;
   for (const series& s : {series{"base", "#555", "batch 64"}, series{"naive", "#c33", "larger, same rate"},
-                          series{"recipe", "#06c", "larger, by the recipe"}}) {
+                          series{"recipe", "#06c", "by the recipe"}}) {
     std::string line;
     for (const row& r : rows) {
       if (std::string(r.way) != s.way) continue;
@@ -224,6 +224,7 @@ std::string plot(const std::vector<row>& rows, const arguments& a) {
         svg += text("<circle cx=\"%.1f\" cy=\"%.1f\" r=\"3.5\" fill=\"%s\" fill-opacity=\"0.6\"/>\n", x(r.batch),
                     y(accuracy), s.colour);
     }
+    if (line.empty()) continue;
     svg += text("<path d=\"%s\" stroke=\"%s\" stroke-width=\"2\" fill=\"none\"/>\n", line.c_str(), s.colour);
     svg += text("<circle cx=\"%g\" cy=\"364\" r=\"4\" fill=\"%s\"/><text x=\"%g\" y=\"368\">%s</text>\n", legend + 6,
                 s.colour, legend + 16, s.label);
@@ -258,10 +259,11 @@ int main(int argc, char** argv) try {
   for (const int batch : a.batches)
     if (batch % small_batch != 0)
       throw fc::usage_error("--batches: " + std::to_string(batch) + " is no multiple of 64");
+  if (!a.wants("base") && !a.wants("recipe") && a.batches == std::vector{small_batch})
+    throw fc::usage_error("nothing to run: at batch 64 naive is base");
 
   fc::observe::output_file svg(a.plot);
   const std::vector<row> rows = experiment(a).run();
-  if (rows.empty()) throw fc::usage_error("nothing to run: at batch 64 naive is base");
   print(rows, a);
   svg.put(plot(rows, a));
   svg.flush();

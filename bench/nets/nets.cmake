@@ -2,10 +2,13 @@
 # bench/profile.
 if(TARGET bench_throughput)
   set(nets ${firecaffe_zoo})
-  if(NOT FIRECAFFE_NETS)
-    list(APPEND nets "googlenet_plain_without_lrn googlenet without<fc::lrn,fc::zoo::googlenet_plain::network_type>"
-      "bvlc_alexnet_without_lrn alexnet without<fc::lrn,fc::zoo::bvlc_alexnet::network_type>")
-  endif()
+  foreach(net IN ITEMS "googlenet_plain_without_lrn googlenet without<fc::lrn,fc::zoo::googlenet_plain::network_type>"
+                       "bvlc_alexnet_without_lrn alexnet without<fc::lrn,fc::zoo::bvlc_alexnet::network_type>")
+    string(REGEX REPLACE "_without_lrn .*" "" whole "${net}")
+    if(firecaffe_zoo MATCHES "(^|;)${whole} ")
+      list(APPEND nets "${net}")
+    endif()
+  endforeach()
   firecaffe_per_net(sources ${CMAKE_CURRENT_LIST_DIR} measured_net cpp ${nets})
   add_library(bench_nets OBJECT ${sources})
   firecaffe_compile_options(bench_nets)
@@ -16,8 +19,8 @@ if(TARGET bench_throughput)
   endforeach()
 endif()
 
-# build/bench/throughput_cuda: the networks with kernels for all of their layers on a GPU. A program of its own, as CUDA's
-# libraries take memory that the other one counts.
+# build/bench/throughput_cuda: some of the networks on a GPU, as each compiles for a minute. A program of its own, as
+# CUDA's libraries take memory that the other one counts.
 set(nets ${firecaffe_zoo})
 list(FILTER nets INCLUDE REGEX "^(lenet|nin|alexnet|googlenet|vgg19) ")
 if(FIRECAFFE_HAS_NVCC AND TARGET firecaffe::mpi AND nets)

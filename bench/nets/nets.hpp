@@ -6,7 +6,7 @@
 #include <string>
 
 struct throughput_arguments {
-  std::string net = "lenet", device;  // empty: the first network's
+  std::string net = "lenet";
   int batch = 64, threads = 1, rounds = 9;
   double seconds = 5;
 };
@@ -32,4 +32,4 @@ extern const measured_net* const measured_nets[];
 extern const std::size_t measured_net_count;
 
 // Throws usage_error with the names there are.
-const measured_net& find_net(const std::string& name, const std::string& device);
+const measured_net& find_net(const std::string& name);

@@ -87,8 +87,8 @@ if __name__ == "__main__":
             for precision in o.precisions:
                 for way in o.ways:
                     torch.manual_seed(1)
+                    net = networks[name]()  # on the host still: the one before is gone
                     torch.cuda.reset_peak_memory_stats()
-                    net = networks[name]()
                     setting = {"program": "pytorch", "version": torch.__version__, "device": torch.cuda.get_device_name(),
                                "net": name, "batch": batch, "precision": precision, "way": way}
                     try:

@@ -10,8 +10,8 @@ namespace firecaffe {
 
 // How layers with numbers for each channel walk over values. A unit is a block of `Channels` channels; its planes are
 // walked in vectors of `Width` lanes, the channels of the block. Up to four channels lie as (C, H, W): a unit is one
-// channel, and the lanes are its pixels, where they fill vectors. Shapes are known when it runs only: a network then
-// has one such walk for all of its layers, and not one for each shape, to compile.
+// channel, and the lanes are its pixels, where they fill vectors. Shapes are known when it runs only, so that a
+// layer may be compiled once and not for each of them, as batch_norm.hpp is.
 template <int Width, int Channels>
 struct channel_units {
   static constexpr int width = Width, block = Channels, spread = Width / Channels;

@@ -24,10 +24,10 @@ inline std::string number_text(double x) {
   return text;
 }
 
-// A learning rate at first and, as a hash, at powers of ten.
+// A learning rate at first and, as a hash, at powers of two up to 2^20.
 inline std::string course_of(const lr::policy& rate) {
   std::string all;
-  for (std::int64_t i = 1; i <= 1'000'000; i *= 10) all += number_text(rate(i));
+  for (std::int64_t i = 1; i <= 1 << 20; i *= 2) all += number_text(rate(i));
   return number_text(rate(0)) + " at first (then " + std::to_string(hash_of(all) % 100000) + ")";
 }
 

@@ -23,7 +23,9 @@ struct trainer_options {
   int batch = 64;     // global: the samples of one forward pass on all ranks together
   int iter_size = 1;  // batches whose gradients are added up before an update, as in Caffe
   Solver solver{};
-  lr::policy learning_rate = [](std::int64_t) { return 0.01; };  // of the iteration: see lr/policies.hpp
+  // Of the iteration: see lr/policies.hpp. It must have a value for every iteration there could be: ranks compare some
+  // as far as 2^20.
+  lr::policy learning_rate = [](std::int64_t) { return 0.01; };
   // Gradients of a larger norm, over all parameters together, are scaled down to it (Caffe's clip_gradients); 0: never.
   // Weight decay comes after. No parameter is updated before all buckets have arrived.
   float clip = 0;
@@ -58,8 +60,8 @@ struct batch_view {
 //
 // The gradients lie in the communicator's memory where it has such (`allocate`): ranks of a node then add in place.
 //
-// Ranks that were built for different networks, solvers, batches or seeds get a communication_error from the
-// constructor.
+// Ranks that were built for different networks, solvers, learning rates, batches or seeds get a communication_error
+// from the constructor.
 template <class Net, class Solver, gradient_communicator Communicator, class Device>
 class trainer {
  public:
