@@ -44,11 +44,10 @@ fuzz() {
   fi
 }
 
-pids=()
+rm -f "$dir/failed"
 for name in "${targets[@]}"; do
   while [ "$(jobs -rp | wc -l)" -ge "$jobs" ]; do sleep 1; done
-  fuzz "$name" & pids+=($!)
+  { fuzz "$name" || echo "$name" >>"$dir/failed"; } &
 done
-failed=0
-for pid in "${pids[@]}"; do wait "$pid" || failed=1; done
-exit $failed
+wait
+[ ! -e "$dir/failed" ]
