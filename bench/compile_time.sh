@@ -1,9 +1,9 @@
 #!/bin/bash
 # compile_time.sh [--rounds N] [--large]: seconds and peak memory to compile and link examples/lenet.cpp, a flat network of
 # 150 layers, bench/flat150.cpp, and dlib's LeNet trainer, bench/peers/dlib_lenet.cpp, where dlib is (Debian: libdlib-dev);
-# with --large trainers of GoogLeNet and ResNet-50, ours (bench/trainers) and dlib's (bench/peers). All with the same
-# compiler and flags (CXX; CXXFLAGS, by default -O2 -std=c++20), in turns. Prints one JSON line for every run, and one with
-# the medians for each program.
+# with --large trainers of GoogLeNet and ResNet-50, ours (bench/trainers) and dlib's (bench/peers), ResNet-50 also with its
+# `repeat`. All with the same compiler and flags (CXX; CXXFLAGS, by default -O2 -std=c++20), in turns. Prints one JSON line
+# for every run, and one with the medians for each program.
 set -euo pipefail
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 rounds=3 large=0
@@ -36,7 +36,7 @@ names=(lenet flat150)
 [ $large = 1 ] && names=(googlenet resnet50)
 dlib_flags=("${flags[@]}")
 if echo '#include <dlib/dnn.h>' | "$cxx" -std=c++17 -M -x c++ - >/dev/null 2>&1; then
-  if [ $large = 1 ]; then names+=(dlib_googlenet dlib_resnet50); else names+=(dlib_lenet); fi
+  if [ $large = 1 ]; then names+=(dlib_googlenet dlib_resnet50 dlib_resnet50_repeat); else names+=(dlib_lenet); fi
   if ! "$cxx" "${flags[@]}" -fsyntax-only "$root/bench/peers/dlib_lenet.cpp" 2>"$work/dlib.log"; then
     dlib_flags=("${flags[@]/-std=c++20/-std=c++17}")
     say "this dlib does not compile with ${flags[*]}; it is measured with ${dlib_flags[*]}"
