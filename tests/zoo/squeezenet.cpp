@@ -41,7 +41,7 @@ TEST_CASE("parameters are filled as published") {
   CHECK(multiplies<net>(1, 1, 1, 1));
 }
 
-TEST_CASE("a training step is PyTorch's") { agrees_with_reference<net>("squeezenet"); }
+TEST_CASE("a training step is PyTorch's") { agrees_with_reference<net>("squeezenet", with_changed_sides); }
 
 TEST_CASE("it starts to learn") {
   const auto losses = first_steps<net>(0.01f, 100);
