@@ -10,8 +10,7 @@ set -euo pipefail
 case ${1:-} in
   "" | -h | --help) sed -n '2,9s/^# \{0,1\}//p' "${BASH_SOURCE[0]}"; [ $# -gt 0 ]; exit ;;
 esac
-say() { printf '%s\n' "stage_offline: $*"; }
-die() { printf '%s\n' "stage_offline: $*" >&2; exit 1; }
+. "$(dirname "${BASH_SOURCE[0]}")/packages.sh"  # say, die, compiler
 mkdir -p "$1" || die "cannot write $1"
 stage=$(cd "$1" && pwd)
 [ -z "$(ls -A "$stage")" ] || [ -e "$stage/env.sh" ] || die "$stage holds something else"
@@ -30,7 +29,7 @@ if [ -d "$stage/mpi" ]; then
 fi
 unset stage
 END
-cxx=${CXX:-c++}
+cxx=$(compiler) || die "no C++ compiler here (Debian: g++)"
 
 # The folder in which the compiler finds a header.
 folder_of() {

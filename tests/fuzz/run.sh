@@ -5,8 +5,9 @@
 # where the next run goes on; an input that fails is named. Needs the libraries of all readers. Prints a line per target.
 set -uo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.." || exit 1
+. cmake/packages.sh  # core_count, die
 dir=${FIRECAFFE_FUZZ_DIR:-build-fuzz}
-seconds=600; jobs=$(nproc); targets=()
+seconds=600; jobs=$(core_count); targets=()
 while [ $# -gt 0 ]; do
   case $1 in
     --seconds) seconds=$2; shift 2 ;;
@@ -21,7 +22,7 @@ if [ ${#targets[@]} = 0 ]; then
     name=$(basename "$source" .cpp); [ "$name" = seeds ] || targets+=("$name")
   done
 fi
-command -v clang++ >/dev/null || { echo "run.sh: clang++ is missing (Debian: clang)" >&2; exit 1; }
+have_tool clang++ || die "clang++ is missing (Debian: clang)"
 mkdir -p "$dir"
 
 # How all are built; libraries that a target does not use are not linked.
