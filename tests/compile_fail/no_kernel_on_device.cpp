@@ -1,8 +1,8 @@
 // expect: no kernel for this layer on this device
-// expect: implementation<.*basic_reference<true>, *sharpen,
+// expect: implementation<.*basic_reference<.*plain>, *sharpen,
 #include "firecaffe/network/model.hpp"
 #include "networks.hpp"
-#include "reference_device.hpp"
+#include "reference_layers.hpp"
 
 namespace fc = firecaffe;
 

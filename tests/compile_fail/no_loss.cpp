@@ -2,7 +2,7 @@
 // expect: trainable<net>
 #include "firecaffe/network/model.hpp"
 #include "networks.hpp"
-#include "reference_device.hpp"
+#include "reference_layers.hpp"
 
 namespace fc = firecaffe;
 

@@ -3,7 +3,7 @@
 #include <doctest/doctest.h>
 
 #include "networks.hpp"
-#include "reference_device.hpp"
+#include "reference_layers.hpp"
 
 namespace fc = firecaffe;
 

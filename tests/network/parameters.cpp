@@ -11,7 +11,7 @@
 #include "firecaffe/cpu/softmax.hpp"
 #include "firecaffe/network/model.hpp"
 #include "networks.hpp"
-#include "reference_device.hpp"
+#include "reference_layers.hpp"
 
 namespace fc = firecaffe;
 

@@ -10,7 +10,7 @@
 #include "firecaffe/cpu/softmax.hpp"
 #include "firecaffe/network/memory_plan.hpp"
 #include "networks.hpp"
-#include "reference_device.hpp"
+#include "reference_layers.hpp"
 
 namespace fc = firecaffe;
 using fc::op_kind;

@@ -9,7 +9,7 @@
 #include "firecaffe/network/model.hpp"
 #include "firecaffe/zoo/lenet.hpp"
 #include "networks.hpp"
-#include "reference_device.hpp"
+#include "reference_layers.hpp"
 
 namespace fc = firecaffe;
 using fc::zoo::lenet;

@@ -9,7 +9,7 @@
 
 #include "firecaffe/cpu/device.hpp"
 #include "firecaffe/train/updater.hpp"
-#include "reference_device.hpp"
+#include "reference_layers.hpp"
 
 // One parameter as a solver's formulas see it, in double. Two arrays of state, zero at first.
 struct oracle_parameter {

@@ -9,7 +9,7 @@
 #include "firecaffe/cpu.hpp"
 #include "firecaffe/solvers/lamb.hpp"
 #include "firecaffe/solvers/lars.hpp"
-#include "reference_device.hpp"
+#include "reference_layers.hpp"
 
 namespace firecaffe {
 

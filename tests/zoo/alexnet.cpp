@@ -54,7 +54,7 @@ TEST_CASE("parameters are filled as published") {
 TEST_CASE("biases learn twice as fast as weights and do not decay") { CHECK(multiplies<net>(1, 1, 2, 0)); }
 
 TEST_CASE("a training step is PyTorch's, and it starts to learn") {
-  const reference expected("bvlc_alexnet");
+  const torch_step expected("bvlc_alexnet");
   fc::model<net, fc::cpu> m(fc::cpu{1}, expected.batch, expected.seed);  // one: it is large
   agrees_with_reference(m, expected, exact);
   const auto losses = first_steps(m, 0.01f, 100);

@@ -40,7 +40,7 @@ TEST_CASE("parameters are filled as published") {
 constexpr limits deep{.norm = with_changed_sides.norm, .element = with_changed_sides.element, .share = 0.35};
 
 TEST_CASE("a training step is PyTorch's, and it starts to learn") {
-  const reference expected("vgg16");
+  const torch_step expected("vgg16");
   fc::model<net, fc::cpu> m(fc::cpu{1}, expected.batch, expected.seed);  // one: it is large
   agrees_with_reference(m, expected, deep);
   const auto losses = first_steps(m, 0.001f, 10);
