@@ -22,7 +22,7 @@ endif()
 # build/bench/throughput_cuda: some of the networks on a GPU, as each compiles for a minute. A program of its own, as
 # CUDA's libraries take memory that the other one counts.
 set(nets ${firecaffe_zoo})
-list(FILTER nets INCLUDE REGEX "^(lenet|nin|alexnet|googlenet|vgg19) ")
+list(FILTER nets INCLUDE REGEX "^(lenet|nin|alexnet|googlenet|vgg19|resnet50) ")
 if(FIRECAFFE_HAS_NVCC AND TARGET firecaffe::mpi AND nets)
   firecaffe_per_net(sources ${CMAKE_CURRENT_LIST_DIR} measured_net cu ${nets})
   add_executable(bench_throughput_cuda throughput.cpp ${sources})

@@ -14,6 +14,15 @@
 
 namespace fc = firecaffe;
 
+// Memory that the device copies from best.
+template <class Device>
+auto host_values(std::size_t count) {
+  if constexpr (Device::host_memory_is_device_memory)
+    return std::vector<float>(count);
+  else
+    return typename Device::template host_memory<float>(count);
+}
+
 template <class Net, class Device>
 void throughput(const throughput_arguments& a, fc::mpi::session& session) {
   using trainer_type = fc::trainer<Net, fc::sgd, fc::direct<fc::mpi::transport>, Device>;
@@ -25,11 +34,12 @@ void throughput(const throughput_arguments& a, fc::mpi::session& session) {
   auto& comm = trainer.communicator();
   const fc::shape in = trainer_type::model_type::the_plan.values[0].extents;
   const int first = a.batch * comm.rank() / comm.size(), mine = a.batch * (comm.rank() + 1) / comm.size() - first;
-  std::vector<float> values(std::size_t(mine) * std::size_t(in.elements()));
+  const std::size_t count = std::size_t(mine) * std::size_t(in.elements());
+  auto values = host_values<Device>(count);
   std::vector<std::int32_t> labels;
   labels.resize(std::size_t(mine));
-  for (std::size_t i = 0; i < values.size(); ++i)
-    values[i] = float(fc::random_unit({1, 0, std::uint32_t(comm.rank()), fc::random_use::test, 0}, i));
+  for (std::size_t i = 0; i < count; ++i)
+    values.data()[i] = float(fc::random_unit({1, 0, std::uint32_t(comm.rank()), fc::random_use::test, 0}, i));
   for (std::size_t i = 0; i < labels.size(); ++i) labels[i] = std::int32_t((i + std::size_t(first)) % 10);
   const fc::batch_view batch{values.data(), labels.data(), nullptr, mine, first};
 

@@ -6,7 +6,10 @@
 #error \
     "firecaffe/cuda.hpp holds device code: compile this file with nvcc (name it .cu; -std=c++20 is the only flag it needs), or include firecaffe/cpu.hpp and train on the CPU"
 #else
+#include "cuda/batch_norm.hpp"
+#include "cuda/channelwise.hpp"
 #include "cuda/conv.hpp"
+#include "cuda/conv_transpose.hpp"
 #include "cuda/device.hpp"
 #include "cuda/lrn.hpp"
 #include "cuda/pool.hpp"

@@ -1,4 +1,5 @@
 #include "../networks.hpp"
+#include "../volumes.hpp"
 #include "agreement.hpp"
 
 using namespace firecaffe;
@@ -28,13 +29,42 @@ TEST_CASE("pooling agrees with the reference") {
   }
 }
 
+TEST_CASE("transposed convolutions agree with the reference") {
+  for (std::uint64_t seed : {9, 10}) check_cuda_agreement<networks::transposed>("transposed", seed);
+}
+
 TEST_CASE("normalisation agrees with the reference") {
-  for (std::uint64_t seed : {7, 8}) check_cuda_agreement<networks::normalisations>("normalisations", seed);
+  for (std::uint64_t seed : {7, 8}) {
+    check_cuda_agreement<networks::normalisations>("normalisations", seed);
+    check_cuda_agreement<networks::normalisations_within>("normalisations within channels", seed);
+    check_cuda_agreement<networks::batch_normalisations>("batch normalisations", seed);
+  }
+}
+
+TEST_CASE("and in evaluation, going back") {
+  cuda_agreement<networks::batch_normalisations> both(firecaffe::cuda{}, 5, 53);
+  both.poison();
+  both.load(5);
+  both.forward(false, 0);
+  both.poison_gradients();
+  both.mine.backward(0.25, {.training = false});
+  both.truth.backward(0.25, {.training = false});
+  for (int i = 0; i < both.my_parameters.count; ++i)
+    both.compare("gradient of parameter", i, both.mine.gradient_values(i), both.truth.gradient_values(i));
+  both.compare("gradient of input", 0, both.mine.gradient(0), both.truth.gradient(0));
+}
+
+TEST_CASE("layers of numbers for each channel agree with the reference") {
+  for (std::uint64_t seed : {11, 12}) check_cuda_agreement<networks::channelwise_layers>("channelwise layers", seed);
 }
 
 TEST_CASE("dense layers, activations and losses agree with the reference") {
   for (std::uint64_t seed : {5, 6}) {
     check_cuda_agreement<networks::activations>("activations", seed);
     check_cuda_agreement<networks::images>("images", seed);
+    check_cuda_agreement<networks::smooth_activations>("smooth activations", seed);
+    check_cuda_agreement<networks::softmaxes>("softmaxes", seed);
+    check_cuda_agreement<networks::hinges>("hinges", seed);
+    check_cuda_agreement<networks::cross_entropies>("cross entropies", seed);
   }
 }

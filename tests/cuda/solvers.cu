@@ -3,7 +3,7 @@
 #include <cmath>
 #include <vector>
 
-#include "../reference_device.hpp"
+#include "../reference_layers.hpp"
 #include "firecaffe/cuda.hpp"
 #include "firecaffe/train/updater.hpp"
 

@@ -5,7 +5,7 @@
 #include <mutex>
 
 #include "firecaffe/cpu.hpp"
-#include "reference_device.hpp"
+#include "reference_layers.hpp"
 
 using namespace firecaffe;
 
@@ -107,6 +107,13 @@ TEST_CASE("one rank and several agree at the same global batch") {
   const auto one_float = trained_on<cpu>(1, usual(12), fit);
   for (const int ranks : {2, 3}) CHECK(difference(trained_on<cpu>(ranks, usual(12), fit), one_float) < 2e-4);
   CHECK(trained_on<cpu>(2, usual(12), fit) == trained_on<cpu>(2, usual(12), fit));  // and a run repeats to the bit
+}
+
+TEST_CASE("gradients in memory that the host does not share are summed as they arrive") {
+  const auto set = images(50);
+  auto fit = [&](auto& t) { t.fit(set, {.epochs = 2}); };
+  for (const int ranks : {1, 2, 3})
+    CHECK(trained_on<remote_reference>(ranks, usual(12), fit) == trained_on<reference>(ranks, usual(12), fit));
 }
 
 TEST_CASE("more ranks than samples: some ranks have nothing to do") {
@@ -224,13 +231,14 @@ TEST_CASE("a regression finds its line") {
   CHECK(b[1] == doctest::Approx(-1).epsilon(1e-3));
 }
 
-TEST_CASE("a loss that is not finite stops the run on every rank and leaves the parameters") {
+TEST_CASE_TEMPLATE("a loss that is not finite stops the run on every rank and leaves the parameters", Device, cpu,
+                   remote_reference) {
   std::vector<float> x(3 * 8, 1.0f), y(2 * 8, 1.0f);
   x[3 * 5] = std::numeric_limits<float>::quiet_NaN();  // on the last rank alone
   int thrown = 0;
   std::mutex mutex;
   local::run(2, [&](local::transport wire) {
-    trainer<line, sgd, local_tree, cpu> t{wire, {.batch = 8, .threads = 1}};
+    trainer<line, sgd, local_tree, Device> t{wire, {.batch = 8, .threads = 1}};
     const auto before = all_parameters(t);
     const data::regression_view set{x, {3}, y, {2}};
     try {

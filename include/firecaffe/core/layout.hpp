@@ -2,6 +2,7 @@
 
 #include <cstddef>
 
+#include "host_device.hpp"
 #include "shape.hpp"
 
 namespace firecaffe {
@@ -16,7 +17,7 @@ struct layout {
   std::ptrdiff_t sample = 0, outer = 0, pixel = 1;
 
   // The offset of channel `c` at pixel `p` (row-major over depth, height, width) of sample `n`.
-  constexpr std::ptrdiff_t offset(int n, int c, int p) const {
+  FIRECAFFE_HD constexpr std::ptrdiff_t offset(int n, int c, int p) const {
     return n * sample + (c / block) * outer + p * pixel + c % block;
   }
   friend constexpr bool operator==(const layout&, const layout&) = default;

@@ -16,7 +16,7 @@ struct tensor_view {
   layout strides;
 
   constexpr explicit operator bool() const { return data != nullptr; }
-  constexpr T& operator()(int n, int c, int p) const { return data[strides.offset(n, c, p)]; }
+  FIRECAFFE_HD constexpr T& operator()(int n, int c, int p) const { return data[strides.offset(n, c, p)]; }
   template <class U>
   requires(!std::is_const_v<T> && std::is_same_v<U, const T>) constexpr operator tensor_view<U>() const {
     return {data, samples, extents, strides};

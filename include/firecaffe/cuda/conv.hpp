@@ -114,6 +114,15 @@ class cuda_convolution {
   cudnn_convolution vendor_;
 };
 
+template <class T>
+T* bias_or_null(const weight_and_bias<T*>& p) {
+  return p.bias;
+}
+template <class T>
+T* bias_or_null(const weight_only<T*>&) {
+  return nullptr;
+}
+
 template <class Conv, class Activation, place In, place Out>
 struct cuda_conv {
   template <class U>
@@ -133,25 +142,16 @@ struct cuda_conv {
 
   void forward(cuda_device& device, tensor_view<const float> x, tensor_view<float> y, parameters<const float*> p,
                const pass&) {
-    run_.template forward<Activation>(device, x, y, p.weight, bias_of(p));
+    run_.template forward<Activation>(device, x, y, p.weight, bias_or_null(p));
   }
 
   void backward(cuda_device& device, tensor_view<const float> x, tensor_view<const float> y, tensor_view<float> dy,
                 tensor_view<float> dx, parameters<const float*> p, parameters<float*> gradients, accumulation adds,
                 const pass&) {
-    run_.template backward<Activation>(device, x, y, dy, dx, p.weight, gradients.weight, bias_of(gradients), adds);
+    run_.template backward<Activation>(device, x, y, dy, dx, p.weight, gradients.weight, bias_or_null(gradients), adds);
   }
 
  private:
-  template <class U>
-  static U bias_of(const weight_and_bias<U>& p) {
-    return p.bias;
-  }
-  template <class U>
-  static U bias_of(const weight_only<U>&) {
-    return nullptr;
-  }
-
   cuda_convolution run_;
 };
 

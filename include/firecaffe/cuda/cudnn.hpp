@@ -59,12 +59,13 @@ class cudnn_convolution {
     return c.weight.memory > most ? c.weight.memory : most;
   }
 
-  void forward(cuda_device& device, int samples, const float* x, const float* w, float* y, void* space) {
+  void forward(cuda_device& device, int samples, const float* x, const float* w, float* y, void* space,
+               bool add = false) {
     const chosen& c = find(device, samples);
     const device_scope scope(device.ordinal());
-    const float one = 1, zero = 0;
+    const float one = 1, beta = add ? 1.0f : 0.0f;
     check_status(cudnnConvolutionForward(device.cudnn(), &one, c.x.get(), x, w_.get(), w, conv_.get(), c.forward.algo,
-                                         space, c.forward.memory, &zero, c.y.get(), y),
+                                         space, c.forward.memory, &beta, c.y.get(), y),
                  "cudnnConvolutionForward", device.ordinal());
   }
 

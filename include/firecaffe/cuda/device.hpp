@@ -7,8 +7,10 @@
 #include <limits>
 
 #include "../core/implementation.hpp"
+#include "feed.hpp"
 #include "memory.hpp"
 #include "sums.hpp"
+#include "transfers.hpp"
 
 namespace firecaffe {
 
@@ -35,6 +37,11 @@ class cuda_device {
   using scalar = float;
   template <class T>
   using memory = device_memory<T>;
+  template <class T>
+  using host_memory = pinned_memory<T>;
+  struct transfers : cuda_transfers {
+    transfers(cuda_device& device, std::size_t tickets) : cuda_transfers(device.ordinal(), device.stream(), tickets) {}
+  };
   static constexpr std::size_t alignment = 32;  // elements: one cache line
   static constexpr bool host_memory_is_device_memory = false;
   static constexpr bool slices_are_whole = false;  // a slice has other channels between its pixels
@@ -89,15 +96,19 @@ class cuda_device {
   }
   void synchronize() { check_status(cudaStreamSynchronize(stream()), "cudaStreamSynchronize", ordinal()); }
 
-  // Canonical (N, C, H, W) on the host to a value and back. The padding of `to` becomes zero.
+  // Canonical (N, C, H, W) on the host to a value and back. The padding of `to` becomes zero. Loading is copied ahead,
+  // while the device works on what it was asked for before, and page-locked memory (cudaMallocHost, cudaHostRegister)
+  // without a second copy on the host; `canonical` may be changed as soon as `load` returns.
   template <class U>
   void load(tensor_view<float> to, const U* canonical) {
     const std::size_t count = std::size_t(to.samples) * std::size_t(to.extents.elements());
-    U* raw = static_cast<U*>(scratch(count * sizeof(U)));
-    upload(raw, canonical, count);
+    if (count == 0) return;
+    const device_scope scope(ordinal());
+    const U* raw = static_cast<U*>(state_->inputs.send(canonical, count * sizeof(U), ordinal(), stream()));
     const auto columns = std::uint32_t(padded_channels(to.extents.channels));
     launch(row_count(to) * columns,
            from_canonical<U>{writable(to), raw, columns, to.extents.channels, to.extents.pixels()});
+    state_->inputs.consumed(ordinal(), stream());
   }
   template <class U>
   void store(U* canonical, tensor_view<const float> from) {
@@ -267,6 +278,7 @@ class cuda_device {
     cudnnHandle_t dnn = nullptr;
     device_memory<char> blas_space, scratch_space, sum_space;
     staging to_device;
+    input_feed inputs;
 
     state(int device, cudaStream_t users, cuda_math m) : ordinal(device), math(m), stream(users) {
       int n = 0;

@@ -7,7 +7,8 @@ namespace firecaffe {
 
 // Pooling by our own functors: cuDNN's means divide otherwise where a window hangs over the padded input, and its
 // maximum gives tied gradients to another element than Caffe does. A thread has four channels of one pixel. Going back
-// it gathers from the windows that its pixel is in, in their order: no atomics, nothing cleared first.
+// it gathers from the windows that its pixel is in, in their order: no atomics, nothing cleared first. Which element
+// was a window's maximum is kept from the forward pass, so that neither x nor y is read again.
 struct pool_geometry {
   int in_height, in_width, out_height, out_width;
   window slide;
@@ -49,6 +50,11 @@ struct pool_geometry {
                         divisor(w, slide.kernel_w, slide.stride_w, slide.pad_w, in_width));
   }
 
+  // Where input pixel (h, w) lies in the window of output pixel (out_h, out_w).
+  __device__ int tap(int out_h, int out_w, int h, int w) const {
+    return (h + slide.pad_h - out_h * slide.stride_h) * slide.kernel_w + w + slide.pad_w - out_w * slide.stride_w;
+  }
+
   struct position {
     std::int64_t first_in, first_out;  // rows where the sample starts
     int h, w, column;
@@ -65,60 +71,64 @@ struct pool_geometry {
   __device__ std::int64_t out_row(const position& p, int h, int w) const { return p.first_out + h * out_width + w; }
 };
 
+// Which element of its window is the maximum, the first of equals, counted row by row over the whole window, padding
+// included. One for each channel, side by side like the channels of a packed y.
+template <class Index>
+struct alignas(quad * sizeof(Index)) winners {
+  Index of[quad];
+};
+
+template <class Index>
 struct max_pool_forward {
   pool_geometry g;
   const_rows x;
   rows y;
+  winners<Index>* winner;
 
   __device__ void operator()(std::uint32_t i) const {
     const auto p = g.at_output(i);
     const auto down = g.inside_rows(p.h), across = g.inside_columns(p.w);
     float best[quad], here[quad];
+    winners<Index> which;
     load_quad(best, x.data + g.in_row(p, down.first, across.first) * x.pitch + p.column);
+    for (int j = 0; j < quad; ++j) which.of[j] = Index(g.tap(p.h, p.w, down.first, across.first));
     for (int h = down.first; h < down.last; ++h)
       for (int w = across.first; w < across.last; ++w) {
         load_quad(here, x.data + g.in_row(p, h, w) * x.pitch + p.column);
-        for (int j = 0; j < quad; ++j) best[j] = here[j] > best[j] ? here[j] : best[j];
+        const auto tap = Index(g.tap(p.h, p.w, h, w));
+        for (int j = 0; j < quad; ++j)
+          if (here[j] > best[j]) best[j] = here[j], which.of[j] = tap;
       }
     store_quad(y.data + g.out_row(p, p.h, p.w) * y.pitch + p.column, best);
+    winner[i] = which;
   }
 };
 
-// A window's gradient goes to the first of its elements that equal its maximum.
+// A window's gradient goes to its winner.
+template <class Index>
 struct max_pool_backward {
   pool_geometry g;
-  const_rows x, y, dy;
+  const winners<Index>* winner;
+  const_rows dy;
   rows dx;
   bool add;
 
   __device__ void operator()(std::uint32_t i) const {
     const auto p = g.at_input(i);
     float* out = dx.data + g.in_row(p, p.h, p.w) * dx.pitch + p.column;
-    float total[quad] = {}, mine[quad], top[quad], share[quad];
+    float total[quad] = {}, share[quad];
     if (add) load_quad(total, out);
-    load_quad(mine, x.data + g.in_row(p, p.h, p.w) * x.pitch + p.column);
     const auto down = g.windows_down(p.h), across = g.windows_across(p.w);
     for (int h = down.first; h < down.last; ++h)
       for (int w = across.first; w < across.last; ++w) {
         const std::int64_t row = g.out_row(p, h, w);
-        load_quad(top, y.data + row * y.pitch + p.column);
+        const winners<Index> which = winner[row * g.quads_per_row + p.column / quad];
         load_quad(share, dy.data + row * dy.pitch + p.column);
+        const auto tap = Index(g.tap(h, w, p.h, p.w));
         for (int j = 0; j < quad; ++j)
-          if (mine[j] == top[j] && first(p, h, w, j, top[j])) total[j] += share[j];
+          if (which.of[j] == tap) total[j] += share[j];
       }
     store_quad(out, total);
-  }
-
- private:
-  // No earlier element of the window equals its maximum.
-  __device__ bool first(const pool_geometry::position& p, int window_h, int window_w, int j, float top) const {
-    const auto down = g.inside_rows(window_h), across = g.inside_columns(window_w);
-    for (int h = down.first; h <= p.h; ++h) {
-      const int end = h < p.h ? across.last : p.w;
-      for (int w = across.first; w < end; ++w)
-        if (x.data[g.in_row(p, h, w) * x.pitch + p.column + j] == top) return false;
-    }
-    return true;
   }
 };
 
@@ -177,19 +187,30 @@ struct cuda_pool {
 template <cuda_math Math, class... Options, place In, place Out>
 struct implementation<basic_cuda<Math>, max_pool<Options...>, In, Out> : cuda_pool<max_pool<Options...>, In, Out> {
   using base = cuda_pool<max_pool<Options...>, In, Out>;
-  using base::base;
+  static constexpr int taps = max_pool<Options...>::slide(In.extents).taps();
+  using index = std::conditional_t<(taps <= 256), std::uint8_t,
+                                   std::conditional_t<(taps <= 65536), std::uint16_t, std::uint32_t>>;
+
+  implementation(cuda_device& device, int batch)
+      : base(device, batch),
+        winner_(device.template allocate<winners<index>>(std::size_t(batch) * std::size_t(Out.extents.pixels()) *
+                                                         base::geometry.quads_per_row)) {}
 
   void forward(cuda_device& device, tensor_view<const float> x, tensor_view<float> y, no_parameters<const float*>,
                const pass&) {
-    device.launch(device.quads(y), max_pool_forward{base::geometry, device.readable(x), device.writable(y)});
+    device.launch(device.quads(y),
+                  max_pool_forward<index>{base::geometry, device.readable(x), device.writable(y), winner_.data()});
   }
-  void backward(cuda_device& device, tensor_view<const float> x, tensor_view<const float> y, tensor_view<float> dy,
+  void backward(cuda_device& device, tensor_view<const float>, tensor_view<const float>, tensor_view<float> dy,
                 tensor_view<float> dx, no_parameters<const float*>, no_parameters<float*>, accumulation adds,
                 const pass&) {
     if (!dx) return;
-    device.launch(device.quads(dx), max_pool_backward{base::geometry, device.readable(x), device.readable(y),
-                                                      device.readable(dy), device.writable(dx), adds.input});
+    device.launch(device.quads(dx), max_pool_backward<index>{base::geometry, winner_.data(), device.readable(dy),
+                                                             device.writable(dx), adds.input});
   }
+
+ private:
+  device_memory<winners<index>> winner_;
 };
 
 template <cuda_math Math, class... Options, place In, place Out>

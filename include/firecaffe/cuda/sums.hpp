@@ -36,6 +36,23 @@ __device__ T sum_of_tile(T mine) {
   return mine;
 }
 
+// N sums of each column over this block's share of the rows from `first` to `last`: f(row, sums) adds to them. The i-th
+// of column c goes to to[i * columns + c], padding is zero.
+template <int N, class F>
+__device__ void sum_columns(std::int64_t first, std::int64_t last, int channels, int columns, float* to, F f) {
+  const int c = int(blockIdx.x) * tile_columns + int(threadIdx.x);
+  float sums[N] = {};
+  if (c < channels)
+    for (std::int64_t r = first + std::int64_t{blockIdx.y} * tile_rows + threadIdx.y; r < last;
+         r += std::int64_t{gridDim.y} * tile_rows)
+      f(r, sums);
+  for (int i = 0; i < N; ++i) {
+    if (i > 0) __syncthreads();
+    const float total = sum_of_tile(sums[i]);
+    if (threadIdx.y == 0 && c < columns) to[i * columns + c] = total;
+  }
+}
+
 // masked = dy * slope(y) where `masked` has data (padding: zero), and partial[blockIdx.y] = its sums over this block's
 // rows, where `partial` is not null. `columns` counts the padding.
 template <class Activation>

@@ -5,6 +5,7 @@
 #include <memory>
 #include <span>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "../comm/contract.hpp"
@@ -13,6 +14,7 @@
 #include "../network/model.hpp"
 #include "../solvers/contract.hpp"
 #include "fingerprint.hpp"
+#include "gradient_exchange.hpp"
 #include "progress.hpp"
 #include "updater.hpp"
 
@@ -81,10 +83,10 @@ class trainer {
                gradient_memory(*communicator_)),
         buckets_(buckets_of<Net, Device>(bucket_bytes(options_))),
         updater_(model_.device(), model_type::the_parameters.list, model_type::the_parameters.count,
-                 memory::parameter_elements, buckets_, options_.clip) {
-    if (!Device::host_memory_is_device_memory) staged_.resize(memory::gradient_elements);
-    for (std::size_t b = 0; b < buckets_.size(); ++b)
-      communicator_->template prepare<T>(int(b), buckets_[b].last - buckets_[b].first);
+                 memory::parameter_elements, buckets_, options_.clip),
+        exchange_(model_.device(), model_.gradients(), memory::gradient_elements, buckets_.size(),
+                  communicator_->size() == 1) {
+    for (std::size_t b = 0; b < buckets_.size(); ++b) communicator_->template prepare<T>(int(b), elements(b));
     communicator_->template prepare<double>(loss_bucket(), 1, true);
     const std::string description =
         fingerprint<Net, Device>(options_.solver, options_.batch, options_.iter_size, options_.seed) +
@@ -224,36 +226,33 @@ class trainer {
     double results[memory::results];
     model_.results(results);
     loss_ += weighted_loss<Net, Device>(results) / global_samples;
-    sent_ = updated_ = 0;
+    sent_ = started_ = updated_ = 0;
     if (last) communicator_->start(loss_bucket(), std::span<double>{&loss_, 1});
     model_.backward(1.0 / global_samples, now, index > 0, [&](int op) {
       record(span_kind::backward, op);
       if (!last) return;
-      while (sent_ < buckets_.size() && (buckets_[sent_].ready_op == op || op == 0)) send(sent_++);
+      for (; sent_ < buckets_.size() && (buckets_[sent_].ready_op == op || op == 0); ++sent_)
+        exchange_.leave(sent_, buckets_[sent_].first, elements(sent_));
+      start_what_has_left();
       communicator_->progress();
-      while (updated_ < sent_ && communicator_->finished(int(updated_)) && update(updated_)) ++updated_;
+      while (updated_ < started_ && communicator_->finished(int(updated_)) && update(updated_)) ++updated_;
       record.skip();
     });
   }
 
-  void send(std::size_t b) {
-    const std::size_t first = buckets_[b].first, count = buckets_[b].last - first;
-    if constexpr (Device::host_memory_is_device_memory) {
-      communicator_->template start<T>(int(b), {model_.gradients() + first, count});
-    } else {
-      if (communicator_->size() > 1)
-        model_.device().download(staged_.data() + first, model_.gradients() + first, count);
-      communicator_->template start<T>(int(b), {staged_.data() + first, count});
-    }
+  std::size_t elements(std::size_t b) const { return buckets_[b].last - buckets_[b].first; }
+
+  // Buckets start in order, the same on all ranks.
+  void start_what_has_left() {
+    for (; started_ < sent_ && exchange_.has_left(started_); ++started_)
+      communicator_->template start<T>(int(started_), exchange_.on_host(buckets_[started_].first, elements(started_)));
   }
 
   // Takes the summed gradients of bucket b. False, and nothing done, until the loss is known to be finite.
   bool update(std::size_t b) {
     if (!communicator_->finished(loss_bucket()) || !std::isfinite(loss_)) return false;
     span_recorder record(log_);
-    const std::size_t first = buckets_[b].first, count = buckets_[b].last - first;
-    if constexpr (!Device::host_memory_is_device_memory)
-      if (communicator_->size() > 1) model_.device().upload(model_.gradients() + first, staged_.data() + first, count);
+    exchange_.come_back(buckets_[b].first, elements(b));
     updater_.apply(model_.device(), options_.solver, model_.parameters(), model_.gradients(), b,
                    options_.learning_rate(iteration_), iteration_);
     record(span_kind::update, int(b));
@@ -263,14 +262,19 @@ class trainer {
   double finish() {
     communicator_wait(loss_bucket());
     if (!std::isfinite(loss_)) {
+      while (started_ < sent_) start_what_has_left();  // others wait for them
       communicator_->wait_all();
       throw numeric_error("the loss is not finite at iteration " + std::to_string(iteration_) +
                           "; parameters are as before it (learning rate " +
                           std::to_string(options_.learning_rate(iteration_)) + ")");
     }
-    for (; updated_ < buckets_.size(); ++updated_) {
-      communicator_wait(int(updated_));
-      update(updated_);
+    while (updated_ < buckets_.size()) {
+      start_what_has_left();
+      if (started_ == sent_)
+        communicator_wait(int(updated_));
+      else if (!communicator_->progress())
+        std::this_thread::yield();
+      while (updated_ < started_ && communicator_->finished(int(updated_))) update(updated_++);
     }
     ++iteration_;
     return loss_;
@@ -325,8 +329,9 @@ class trainer {
   model_type model_;
   std::vector<bucket> buckets_;
   updater<Solver, Device> updater_;
-  std::vector<T> staged_;
-  std::size_t sent_ = 0, updated_ = 0;  // buckets of this step
+  gradient_exchange<Device> exchange_;
+  std::size_t sent_ = 0, started_ = 0,
+              updated_ = 0;  // buckets of this step: on their way to the communicator, there, done
   timeline* log_ = nullptr;
   std::int64_t iteration_ = 0, step_ = 0;  // step_: within the epoch, where the next fit goes on
   int epoch_ = 0;

@@ -1,0 +1,42 @@
+#pragma once
+
+#include <memory>
+#include <type_traits>
+
+#include "check.hpp"
+
+namespace firecaffe {
+
+struct destroy_stream_or_event {
+  void operator()(cudaStream_t s) const { cudaStreamDestroy(s); }
+  void operator()(cudaEvent_t e) const { cudaEventDestroy(e); }
+};
+using owned_stream = std::unique_ptr<std::remove_pointer_t<cudaStream_t>, destroy_stream_or_event>;
+using owned_event = std::unique_ptr<std::remove_pointer_t<cudaEvent_t>, destroy_stream_or_event>;
+
+// Of the current device, which is `device`.
+inline owned_stream make_stream(int device) {
+  cudaStream_t s = nullptr;
+  check_status(cudaStreamCreateWithFlags(&s, cudaStreamNonBlocking), "cudaStreamCreate", device);
+  return owned_stream(s);
+}
+inline owned_event make_event(int device) {
+  cudaEvent_t e = nullptr;
+  check_status(cudaEventCreateWithFlags(&e, cudaEventDisableTiming), "cudaEventCreate", device);
+  return owned_event(e);
+}
+
+inline void record_event(const owned_event& e, cudaStream_t s, int device) {
+  check_status(cudaEventRecord(e.get(), s), "cudaEventRecord", device);
+}
+// What `later` is asked for from now on waits for what was recorded, if anything was.
+inline void wait_for_event(cudaStream_t later, const owned_event& e, int device) {
+  check_status(cudaStreamWaitEvent(later, e.get(), 0), "cudaStreamWaitEvent", device);
+}
+// What `later` is asked for from now on waits for what `earlier` was asked for so far.
+inline void chain_streams(const owned_event& between, cudaStream_t earlier, cudaStream_t later, int device) {
+  record_event(between, earlier, device);
+  wait_for_event(later, between, device);
+}
+
+}  // namespace firecaffe

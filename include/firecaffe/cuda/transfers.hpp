@@ -1,0 +1,77 @@
+#pragma once
+
+#include <memory>
+#include <vector>
+
+#include "streams.hpp"
+
+namespace firecaffe {
+
+// Page-locked memory of the host: copies from and to it go on beside everything else.
+template <class T>
+class pinned_memory {
+ public:
+  explicit pinned_memory(std::size_t count) {
+    if (count == 0) return;
+    void* p = nullptr;
+    const cudaError_t status = cudaMallocHost(&p, count * sizeof(T));
+    if (status != cudaSuccess)
+      check_status(status, ("cudaMallocHost of " + std::to_string(count * sizeof(T)) + " bytes").c_str(), 0);
+    data_.reset(static_cast<T*>(p));
+  }
+  T* data() const { return data_.get(); }
+
+ private:
+  struct release {
+    void operator()(T* p) const { cudaFreeHost(p); }
+  };
+  std::unique_ptr<T, release> data_;
+};
+
+// Copies in both directions on streams of their own, as train/gradient_exchange.hpp describes them. `main` is the
+// device's stream, whose work they wait for and which waits for them.
+class cuda_transfers {
+ public:
+  cuda_transfers(int ordinal, cudaStream_t main, std::size_t tickets) : ordinal_(ordinal), main_(main) {
+    if (tickets == 0) return;
+    const device_scope scope(ordinal_);
+    down_ = make_stream(ordinal_), up_ = make_stream(ordinal_), back_ = make_event(ordinal_);
+    for (std::size_t i = 0; i < tickets; ++i)
+      ready_.push_back(make_event(ordinal_)), arrived_.push_back(make_event(ordinal_));
+  }
+  // Memory that is being read or written must not go first.
+  ~cuda_transfers() {
+    if (down_) cudaStreamSynchronize(down_.get());
+    if (up_) cudaStreamSynchronize(up_.get());
+  }
+
+  template <class T>
+  void download(std::size_t ticket, T* to, const T* from, std::size_t count) {
+    const device_scope scope(ordinal_);
+    chain_streams(ready_[ticket], main_, down_.get(), ordinal_);
+    check_status(cudaMemcpyAsync(to, from, count * sizeof(T), cudaMemcpyDeviceToHost, down_.get()),
+                 "cudaMemcpyAsync to the host", ordinal_);
+    record_event(arrived_[ticket], down_.get(), ordinal_);
+  }
+  bool arrived(std::size_t ticket) const {
+    const cudaError_t status = cudaEventQuery(arrived_[ticket].get());
+    if (status != cudaErrorNotReady) check_status(status, "cudaEventQuery", ordinal_);
+    return status == cudaSuccess;
+  }
+  template <class T>
+  void upload(T* to, const T* from, std::size_t count) {
+    const device_scope scope(ordinal_);
+    check_status(cudaMemcpyAsync(to, from, count * sizeof(T), cudaMemcpyHostToDevice, up_.get()),
+                 "cudaMemcpyAsync to the device", ordinal_);
+    chain_streams(back_, up_.get(), main_, ordinal_);
+  }
+
+ private:
+  int ordinal_;
+  cudaStream_t main_;
+  owned_stream down_, up_;
+  owned_event back_;
+  std::vector<owned_event> ready_, arrived_;
+};
+
+}  // namespace firecaffe

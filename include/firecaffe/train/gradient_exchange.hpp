@@ -1,0 +1,62 @@
+#pragma once
+
+#include <cstddef>
+#include <span>
+
+namespace firecaffe {
+
+// Where the communicator finds gradients and leaves their sums. Here, where the device's memory is the host's: where
+// they are.
+template <class Device>
+class gradient_exchange {
+ public:
+  using T = typename Device::scalar;
+  gradient_exchange(Device&, T* gradients, std::size_t, std::size_t, bool) : gradients_(gradients) {}
+
+  void leave(std::size_t, std::size_t, std::size_t) {}
+  static constexpr bool has_left(std::size_t) { return true; }
+  std::span<T> on_host(std::size_t first, std::size_t count) { return {gradients_ + first, count}; }
+  void come_back(std::size_t, std::size_t) {}
+
+ private:
+  T* gradients_;
+};
+
+// For a device with a memory of its own: a copy in the host's, which buckets go to, and come back from summed, beside
+// the work of the device. One rank alone copies nothing. Such a device has
+//   Device::host_memory<T>(count)                memory of the host that it copies from and to best
+//   Device::transfers(Device&, tickets)
+//   transfers.download(ticket, to, from, count)  begins when the work asked for so far is done; returns at once
+//   transfers.arrived(ticket)                    whether that is there
+//   transfers.upload(to, from, count)            begins at once; work asked for later waits for it; `from` is read
+//   until
+//                                                a later download comes to it
+template <class Device>
+requires(!Device::host_memory_is_device_memory) class gradient_exchange<Device> {
+ public:
+  using T = typename Device::scalar;
+
+  gradient_exchange(Device& device, T* gradients, std::size_t elements, std::size_t buckets, bool alone)
+      : gradients_(gradients), alone_(alone), host_(alone ? 0 : elements), transfers_(device, alone ? 0 : buckets) {}
+
+  // Bucket `b` is complete once the device has done what it was asked for.
+  void leave(std::size_t b, std::size_t first, std::size_t count) {
+    if (!alone_) transfers_.download(b, host_.data() + first, gradients_ + first, count);
+  }
+  bool has_left(std::size_t b) { return alone_ || transfers_.arrived(b); }
+  // Of a rank alone nobody reads them.
+  std::span<T> on_host(std::size_t first, std::size_t count) {
+    return {alone_ ? nullptr : host_.data() + first, count};
+  }
+  void come_back(std::size_t first, std::size_t count) {
+    if (!alone_) transfers_.upload(gradients_ + first, host_.data() + first, count);
+  }
+
+ private:
+  T* gradients_;
+  bool alone_;
+  typename Device::template host_memory<T> host_;
+  typename Device::transfers transfers_;
+};
+
+}  // namespace firecaffe

@@ -1,0 +1,72 @@
+#include <cmath>
+
+#include "../reference_layers.hpp"
+#include "agreement.hpp"
+
+using namespace firecaffe;
+
+namespace {
+
+struct small_net
+    : network<input<2, 8, 8>, conv<6, kernel<3>>, batch_norm<grain<3>>, relu, max_pool<kernel<2>, stride<2>>,
+              dropout<ratio<1, 4>>, dense<12>, firecaffe::tanh, dense<5>, accuracy<1>, softmax_loss> {};
+
+// The parameters of rank 0 after some epochs on so many ranks, which are threads of this process, and the loss of each
+// step.
+struct trained {
+  std::vector<double> parameters, losses;
+};
+
+struct keep_losses {
+  std::vector<double>* to;
+  void on(const step_event& e) { to->push_back(e.loss); }
+  template <class Event>
+  void on(const Event&) {}
+};
+
+template <class Device>
+trained train_on(int ranks) {
+  trained out;
+  local::run(ranks, [&](local::transport wire) {
+    trainer<small_net, sgd, tree<local::transport>, Device> t{wire,
+                                                              {.batch = 12,
+                                                               .solver = {.momentum = 0.9f, .weight_decay = 1e-3f},
+                                                               .learning_rate = lr::fixed{0.05f},
+                                                               .seed = 7,
+                                                               .threads = 1,
+                                                               .bucket_bytes = 1024}};
+    std::vector<double> losses;
+    keep_losses watch{&losses};
+    t.fit(data::synthetic({.samples = 48, .extents = {2, 8, 8}, .classes = 5, .seed = 3, .signal = 2}), {.epochs = 4},
+          watch);
+    if (wire.rank() != 0) return;
+    for (int i = 0; i < decltype(t)::model_type::the_parameters.count; ++i)
+      for (const auto x : t.network().parameter_values(i)) out.parameters.push_back(double(x));
+    out.losses = losses;
+  });
+  return out;
+}
+
+double difference(const std::vector<double>& a, const std::vector<double>& b) {
+  REQUIRE(a.size() == b.size());
+  double worst = 0, scale = 0;
+  for (std::size_t i = 0; i < a.size(); ++i)
+    worst = std::fmax(worst, std::fabs(a[i] - b[i])), scale = std::fmax(scale, std::fabs(b[i]));
+  return worst / scale;
+}
+
+}  // namespace
+
+// 16 steps of single precision beside double, masks and shuffles the same; then ranks that add up in another order.
+TEST_CASE("training agrees with the reference step by step, on one rank and on several of one device") {
+  const trained expected = train_on<reference>(1);
+  REQUIRE(expected.losses.size() == 16);
+  for (const int ranks : {1, 2, 4}) {
+    const trained found = train_on<firecaffe::cuda>(ranks), again = train_on<firecaffe::cuda>(ranks);
+    INFO(ranks, " ranks: losses off by ", difference(found.losses, expected.losses), ", parameters by ",
+         difference(found.parameters, expected.parameters));
+    CHECK(difference(found.losses, expected.losses) < 2e-4);
+    CHECK(difference(found.parameters, expected.parameters) < 2e-4);
+    CHECK(found.parameters == again.parameters);
+  }
+}
