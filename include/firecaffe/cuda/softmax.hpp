@@ -1,12 +1,13 @@
 #pragma once
 
 #include "../layers/losses.hpp"
+#include "../layers/softmax.hpp"
 #include "device.hpp"
 
 namespace firecaffe {
 
-// A warp has a sample; its lanes take the classes in turn. Sums are doubles, in an order that depends on the sizes
-// alone.
+// A warp has a sample, or a pixel of one; its lanes take the classes in turn. Sums are doubles, in an order that
+// depends on the sizes alone.
 constexpr int warp_lanes = 32, warps_per_block = 4;
 
 struct score_rows {
@@ -88,10 +89,69 @@ __global__ void label_among_largest(score_rows s, int most, T* right) {
   if (lane == 0) right[n] = valid && not_below <= most ? T(1) : T(0);
 }
 
+// y = softmax(x), row by row; padding is zero. y may be x.
+template <class T>
+__global__ void softmax_values(const_rows x, rows y, int count, int channels, int columns, T one) {
+  const int n = int(blockIdx.x) * warps_per_block + int(threadIdx.y), lane = int(threadIdx.x);
+  if (n >= count) return;
+  const float* row = x.data + n * x.pitch;
+  float* out = y.data + n * y.pitch;
+  const float top = largest_score(row, channels, lane);
+  const T share = T(double(one) / sum_of_exponentials(row, top, channels, lane));
+  for (int c = lane; c < columns; c += warp_lanes) out[c] = c < channels ? expf(row[c] - top) * share : 0.0f;
+}
+
+// dx (+)= y (dy - sum of dy y), row by row; padding is zero. dx may be dy.
+template <class T>
+__global__ void softmax_slopes(const_rows y, const_rows dy, rows dx, int count, int channels, int columns, T zero,
+                               bool add) {
+  const int n = int(blockIdx.x) * warps_per_block + int(threadIdx.y), lane = int(threadIdx.x);
+  if (n >= count) return;
+  const float *values = y.data + n * y.pitch, *slopes = dy.data + n * dy.pitch;
+  float* out = dx.data + n * dx.pitch;
+  double mean = double(zero);
+  for (int c = lane; c < channels; c += warp_lanes) mean += double(values[c]) * double(slopes[c]);
+  const T common = T(join_warp(mean, join_sum{}));
+  for (int c = lane; c < columns; c += warp_lanes) {
+    const float slope = c < channels ? values[c] * (slopes[c] - common) : 0.0f;
+    out[c] = add && c < channels ? out[c] + slope : slope;
+  }
+}
+
 struct warp_per_sample {
   dim3 grid, block;
   explicit warp_per_sample(int samples)
       : grid(unsigned((samples + warps_per_block - 1) / warps_per_block)), block(warp_lanes, warps_per_block) {}
+};
+
+template <cuda_math Math, place In, place Out>
+struct implementation<basic_cuda<Math>, softmax, In, Out> {
+  static constexpr int channels = In.extents.channels, columns = padded_channels(channels);
+  static constexpr no_parameters<weight_layout> storage() { return {}; }
+  implementation(cuda_device&, int) {}
+
+  void forward(cuda_device& device, tensor_view<const float> x, tensor_view<float> y, no_parameters<const float*>,
+               const pass&) {
+    if (x.samples == 0) return;
+    const device_scope scope(device.ordinal());
+    const int count = int(device.row_count(x));
+    const warp_per_sample w(count);
+    softmax_values<<<w.grid, w.block, 0, device.stream()>>>(device.readable(x), device.writable(y), count, channels,
+                                                            columns, 1.0f);
+    check_status(cudaGetLastError(), "softmax_values", device.ordinal());
+  }
+
+  void backward(cuda_device& device, tensor_view<const float>, tensor_view<const float> y, tensor_view<float> dy,
+                tensor_view<float> dx, no_parameters<const float*>, no_parameters<float*>, accumulation adds,
+                const pass&) {
+    if (!dx || y.samples == 0) return;
+    const device_scope scope(device.ordinal());
+    const int count = int(device.row_count(y));
+    const warp_per_sample w(count);
+    softmax_slopes<<<w.grid, w.block, 0, device.stream()>>>(
+        device.readable(y), device.readable(dy), device.writable(dx), count, channels, columns, 0.0f, adds.input);
+    check_status(cudaGetLastError(), "softmax_slopes", device.ordinal());
+  }
 };
 
 template <cuda_math Math, place In, place Out>
