@@ -163,6 +163,20 @@ struct agreement {
   }
 };
 
+// Gradients of an evaluation, which holds running statistics fixed. `Agreement`: this one, or one that pokes otherwise.
+template <class Agreement>
+void check_going_back_in_evaluation(Agreement& both) {
+  both.poison();
+  both.load(5);
+  both.forward(false, 0);
+  both.poison_gradients();
+  both.mine.backward(0.25, {.training = false});
+  both.truth.backward(0.25, {.training = false});
+  for (int i = 0; i < both.my_parameters.count; ++i)
+    both.compare("gradient of parameter", i, both.mine.gradient_values(i), both.truth.gradient_values(i));
+  both.compare("gradient of input", 0, both.mine.gradient(0), both.truth.gradient(0));
+}
+
 // Full batches, short ones, one sample and none; each step changes the weights.
 template <class Net, class Device>
 void check_agreement(const char* name, Device device, std::uint64_t seed) {

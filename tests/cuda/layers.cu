@@ -43,15 +43,7 @@ TEST_CASE("normalisation agrees with the reference") {
 
 TEST_CASE("and in evaluation, going back") {
   cuda_agreement<networks::batch_normalisations> both(firecaffe::cuda{}, 5, 53);
-  both.poison();
-  both.load(5);
-  both.forward(false, 0);
-  both.poison_gradients();
-  both.mine.backward(0.25, {.training = false});
-  both.truth.backward(0.25, {.training = false});
-  for (int i = 0; i < both.my_parameters.count; ++i)
-    both.compare("gradient of parameter", i, both.mine.gradient_values(i), both.truth.gradient_values(i));
-  both.compare("gradient of input", 0, both.mine.gradient(0), both.truth.gradient(0));
+  check_going_back_in_evaluation(both);
 }
 
 TEST_CASE("layers of numbers for each channel agree with the reference") {

@@ -46,13 +46,5 @@ TEST_CASE("the cpu agrees with the reference") {
 
 TEST_CASE_TEMPLATE("and in evaluation, going back", Device, fc::basic_cpu<8>, fc::basic_cpu<16>) {
   fc::agreement<networks::batch_normalisations, Device> both(Device{2}, 5, 53);
-  both.poison();
-  both.load(5);
-  both.forward(false, 0);
-  both.poison_gradients();
-  both.mine.backward(0.25, {.training = false});
-  both.truth.backward(0.25, {.training = false});
-  for (int i = 0; i < both.my_parameters.count; ++i)
-    both.compare("gradient of parameter", i, both.mine.gradient_values(i), both.truth.gradient_values(i));
-  both.compare("gradient of input", 0, both.mine.gradient(0), both.truth.gradient(0));
+  fc::check_going_back_in_evaluation(both);
 }

@@ -91,25 +91,24 @@ __global__ void label_among_largest(score_rows s, int most, T* right) {
 
 // y = softmax(x), row by row; padding is zero. y may be x.
 template <class T>
-__global__ void softmax_values(const_rows x, rows y, int count, int channels, int columns, T one) {
+__global__ void softmax_values(const_rows x, rows y, int count, int channels, int columns) {
   const int n = int(blockIdx.x) * warps_per_block + int(threadIdx.y), lane = int(threadIdx.x);
   if (n >= count) return;
   const float* row = x.data + n * x.pitch;
   float* out = y.data + n * y.pitch;
   const float top = largest_score(row, channels, lane);
-  const T share = T(double(one) / sum_of_exponentials(row, top, channels, lane));
+  const T share = T(1.0 / sum_of_exponentials(row, top, channels, lane));
   for (int c = lane; c < columns; c += warp_lanes) out[c] = c < channels ? expf(row[c] - top) * share : 0.0f;
 }
 
 // dx (+)= y (dy - sum of dy y), row by row; padding is zero. dx may be dy.
 template <class T>
-__global__ void softmax_slopes(const_rows y, const_rows dy, rows dx, int count, int channels, int columns, T zero,
-                               bool add) {
+__global__ void softmax_slopes(const_rows y, const_rows dy, rows dx, int count, int channels, int columns, bool add) {
   const int n = int(blockIdx.x) * warps_per_block + int(threadIdx.y), lane = int(threadIdx.x);
   if (n >= count) return;
   const float *values = y.data + n * y.pitch, *slopes = dy.data + n * dy.pitch;
   float* out = dx.data + n * dx.pitch;
-  double mean = double(zero);
+  double mean = 0;
   for (int c = lane; c < channels; c += warp_lanes) mean += double(values[c]) * double(slopes[c]);
   const T common = T(join_warp(mean, join_sum{}));
   for (int c = lane; c < columns; c += warp_lanes) {
@@ -136,8 +135,8 @@ struct implementation<basic_cuda<Math>, softmax, In, Out> {
     const device_scope scope(device.ordinal());
     const int count = int(device.row_count(x));
     const warp_per_sample w(count);
-    softmax_values<<<w.grid, w.block, 0, device.stream()>>>(device.readable(x), device.writable(y), count, channels,
-                                                            columns, 1.0f);
+    softmax_values<float>
+        <<<w.grid, w.block, 0, device.stream()>>>(device.readable(x), device.writable(y), count, channels, columns);
     check_status(cudaGetLastError(), "softmax_values", device.ordinal());
   }
 
@@ -148,8 +147,8 @@ struct implementation<basic_cuda<Math>, softmax, In, Out> {
     const device_scope scope(device.ordinal());
     const int count = int(device.row_count(y));
     const warp_per_sample w(count);
-    softmax_slopes<<<w.grid, w.block, 0, device.stream()>>>(
-        device.readable(y), device.readable(dy), device.writable(dx), count, channels, columns, 0.0f, adds.input);
+    softmax_slopes<float><<<w.grid, w.block, 0, device.stream()>>>(
+        device.readable(y), device.readable(dy), device.writable(dx), count, channels, columns, adds.input);
     check_status(cudaGetLastError(), "softmax_slopes", device.ordinal());
   }
 };
