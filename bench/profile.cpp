@@ -45,7 +45,7 @@ int main(int argc, char** argv) try {
     }
   if (a.batch < 1 || a.threads < 1 || a.steps < 1)
     throw firecaffe::usage_error("--batch, --threads and --steps must be at least 1");
-  find_net(a.net).profile(a, {multiply_add_rate(a.threads), triad_rate(a.threads)});
+  find_net(a.net).devices[0].profile(a, {multiply_add_rate(a.threads), triad_rate(a.threads)});
   return 0;
 } catch (const std::exception& e) {
   std::fprintf(stderr, "profile: %s\n", e.what());

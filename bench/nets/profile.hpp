@@ -11,57 +11,14 @@
 #include <vector>
 
 #include "nets.hpp"
+#include "work.hpp"
 
 namespace fc = firecaffe;
-
-// What a pass of one op does and took, for the whole batch.
-struct op_pass {
-  double seconds = 0, flops = 0, bytes = 0;
-};
 
 inline double median(std::vector<double> v) {
   std::nth_element(v.begin(), v.begin() + std::ptrdiff_t(v.size() / 2), v.end());
   return v[v.size() / 2];
 }
-
-// The work of op I: floating-point operations, and the bytes of each array it has to read or write once.
-template <class Net>
-struct op_work_of {
-  static constexpr auto& the_plan = fc::plan<Net, fc::cpu>;
-  static constexpr auto& the_parameters = fc::parameters_of<Net, fc::cpu>;
-
-  static double bytes(int value) {
-    const fc::planned_value& v = the_plan.values[value];
-    return v.used ? 4.0 * double(fc::cpu::value_layout(v.extents).sample) : 0;
-  }
-
-  template <int I>
-  static void add(std::vector<op_pass>& forward, std::vector<op_pass>& backward, int batch) {
-    constexpr fc::planned_op o = the_plan.ops[I];
-    const fc::summary_row row = fc::summary_table<Net, fc::cpu>::template row<I>();
-    double weights = 0, in = 0;
-    for (int p = 0; p < the_parameters.count; ++p)
-      if (the_parameters.list[p].op == I) weights += 4.0 * double(the_parameters.list[p].stored.extent);
-    bool wants_input = false;
-    for (int k = 0; k < the_plan.operand_count(o); ++k) {
-      const int v = the_plan.operand(o, k);
-      const bool moves = o.kind != fc::op_kind::concat || !the_plan.sliced[o.first_operand + k];
-      if (moves) in += bytes(v);
-      wants_input = wants_input || the_plan.values[v].gradient;
-    }
-    const double out = o.output < 0 ? 0 : o.kind == fc::op_kind::concat ? in : bytes(o.output);
-    forward[I].flops = batch * double(row.flops), forward[I].bytes = batch * (in + out) + weights;
-    if (!o.backward) return;
-    bool needs_input = o.kind == fc::op_kind::loss, needs_output = o.fused_leaf >= 0;
-    if constexpr (o.kind == fc::op_kind::transform) {
-      needs_input = needs_input || fc::leaf_of<Net, o.leaf>::backward_needs_input;
-      needs_output = needs_output || fc::leaf_of<Net, o.leaf>::backward_needs_output;
-    }
-    backward[I].flops = forward[I].flops * ((weights > 0) + wants_input);
-    backward[I].bytes =
-        batch * (out + in * (needs_input + wants_input) + out * needs_output) + weights * (1 + wants_input);
-  }
-};
 
 template <class Net>
 void profile(const profile_arguments& a, const machine_peaks& peak) {
@@ -76,9 +33,10 @@ void profile(const profile_arguments& a, const machine_peaks& peak) {
   std::vector<std::int32_t> labels;
   for (int i = 0; i < a.batch; ++i) labels.push_back(i % 10);
 
-  std::vector<op_pass> forward(ops), backward(ops);
+  std::vector<pass_work> forward, backward;
   [&]<int... I>(std::integer_sequence<int, I...>) {
-    (op_work_of<Net>::template add<I>(forward, backward, a.batch), ...);
+    (forward.push_back(op_work_of<Net, fc::cpu>::template forward<I>()), ...);
+    (backward.push_back(op_work_of<Net, fc::cpu>::template backward<I>()), ...);
   }
   (std::make_integer_sequence<int, ops>{});
 
@@ -107,22 +65,22 @@ void profile(const profile_arguments& a, const machine_peaks& peak) {
                a.net.c_str(), a.batch, a.threads, peak.flops * 1e-9, peak.bytes * 1e-9, "op", "layer", "output", "pass",
                "ms", "share", "GFLOP/s", "GB/s", "of peak");
   double ideal = 0;
-  auto print = [&](int op, const char* pass, op_pass p, const std::vector<double>& samples) {
-    p.seconds = median(samples);
-    const double floor = std::max(p.flops / peak.flops, p.bytes / peak.bytes);
+  auto print = [&](int op, const char* pass, const pass_work& work, const std::vector<double>& samples) {
+    const double seconds = median(samples), flops = a.batch * work.flops, bytes = work.bytes(a.batch);
+    const double floor = std::max(flops / peak.flops, bytes / peak.bytes);
     ideal += floor;
     const fc::planned_op& o = net_model::the_plan.ops[op];
     const fc::shape s = net_model::the_plan.values[o.output < 0 ? o.input : o.output].extents;
     char shape[40];
     std::snprintf(shape, sizeof shape, "%dx%dx%d", s.channels, s.height, s.width);
     std::fprintf(stderr, "%4d %-14s %-14s %5s %9.3f %5.1f%% %8.1f %7.2f %8.2f\n", op, names[std::size_t(op)].c_str(),
-                 shape, pass, p.seconds * 1e3, 100 * p.seconds / whole, p.flops / p.seconds * 1e-9,
-                 p.bytes / p.seconds * 1e-9, floor / p.seconds);
+                 shape, pass, seconds * 1e3, 100 * seconds / whole, flops / seconds * 1e-9, bytes / seconds * 1e-9,
+                 floor / seconds);
     std::printf(
         "{\"benchmark\": \"profile\", \"net\": \"%s\", \"batch\": %d, \"threads\": %d, \"op\": %d, \"layer\": \"%s\", "
         "\"pass\": \"%s\", \"seconds\": %.6g, \"flops\": %.6g, \"bytes\": %.6g, \"of_peak\": %.4f}\n",
-        a.net.c_str(), a.batch, a.threads, op, names[std::size_t(op)].c_str(), pass, p.seconds, p.flops, p.bytes,
-        floor / p.seconds);
+        a.net.c_str(), a.batch, a.threads, op, names[std::size_t(op)].c_str(), pass, seconds, flops, bytes,
+        floor / seconds);
   };
   for (int i = 0; i < ops; ++i) {
     const auto op = std::size_t(i);

@@ -49,14 +49,32 @@ def blas_setting():
     return {"OPENBLAS_CORETYPE": "SKYLAKEX" if " avx512f " in flags else "HASWELL"} if " avx2 " in flags else {}
 
 
+def objects(text):
+    for line in text.splitlines():
+        try:
+            if line.startswith("{"):
+                yield json.loads(line)
+        except ValueError:  # cut off in the middle
+            pass
+
+
+def run_all(command, environment={}):
+    """The JSON objects that a program printed, and why it failed, if it did."""
+    try:
+        done = subprocess.run(command, env={**os.environ, **environment}, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                              text=True)
+    except OSError as e:
+        return [], str(e)
+    results = list(objects(done.stdout))
+    if done.returncode == 0 and results:
+        return results, ""
+    message = done.stderr.strip().splitlines()
+    return results, message[-1] if message else f"status {done.returncode}"
+
+
 def run(command, environment):
-    done = subprocess.run(command, env={**os.environ, **environment}, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-                          text=True)
-    lines = [line for line in done.stdout.splitlines() if line.startswith("{")]
-    if done.returncode != 0 or not lines:
-        message = done.stderr.strip().splitlines()
-        return None, message[-1] if message else f"status {done.returncode}"
-    return json.loads(lines[-1]), ""
+    results, why = run_all(command, environment)
+    return (None, why) if why else (results[-1], "")
 
 
 def main():

@@ -10,9 +10,12 @@
 #include "cuda/channelwise.hpp"
 #include "cuda/conv.hpp"
 #include "cuda/conv_transpose.hpp"
+#include "cuda/dense.hpp"
 #include "cuda/device.hpp"
 #include "cuda/lrn.hpp"
+#include "cuda/marks.hpp"
 #include "cuda/pool.hpp"
+#include "cuda/recorder.hpp"
 #include "cuda/softmax.hpp"
 #include "firecaffe.hpp"
 #endif

@@ -6,15 +6,15 @@
 namespace firecaffe {
 
 // The agreement of tests/agreement.hpp for memory that the host cannot write: what it pokes is uploaded.
-template <class Net>
-struct cuda_agreement : agreement<Net, cuda> {
-  using base = agreement<Net, cuda>;
-  using base::base, base::mine, base::truth, base::nan, base::my_plan, base::my_parameters;
-  using typename base::memory;
+template <class Net, class Device = cuda>
+struct cuda_agreement : agreement<Net, Device> {
+  using base = agreement<Net, Device>;
+  using base::base, base::mine, base::nan, base::my_plan, base::my_parameters;
+  using typename base::memory, typename base::V;
 
   void poison() {
-    const std::vector<float> all(memory::activation_elements(mine.capacity()), nan);
-    float* arena = mine.view(0).data - my_plan.values[0].offset * std::size_t(mine.capacity());
+    const std::vector<V> all(memory::activation_elements(mine.capacity()), V(nan));
+    V* arena = mine.view(0).data - my_plan.values[0].offset * std::size_t(mine.capacity());
     mine.device().upload(arena, all.data(), all.size());
   }
   // Elements only: padding is zero from the start, and every op leaves it so.
@@ -57,15 +57,15 @@ struct cuda_agreement : agreement<Net, cuda> {
     CHECK(padding_is_zero(mine.gradients()));
     mine.device().for_each(memory::parameter_elements, descend{mine.parameters(), mine.gradients()});
     CHECK(padding_is_zero(mine.parameters()));
-    for (int i = 0; i < my_parameters.count; ++i) truth.template set_parameter<float>(i, mine.parameter_values(i));
+    for (int i = 0; i < my_parameters.count; ++i) this->set_truth(i, mine.parameter_values(i));
   }
 };
 
 // Full batches, short ones, one sample and none; each step changes the weights.
-template <class Net>
+template <class Net, class Device = cuda>
 void check_cuda_agreement(const char* name, std::uint64_t seed) {
-  INFO(std::string(name));
-  cuda_agreement<Net> both(cuda{}, 5, seed);
+  INFO(std::string(name), " on ", std::string(Device::name));
+  cuda_agreement<Net, Device> both(Device{}, 5, seed);
   std::uint32_t step = 0;
   for (int samples : {5, 3, 1, 0, 5}) both.step(samples, step += 2);
 }

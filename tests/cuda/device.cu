@@ -55,7 +55,7 @@ struct value {
     const std::ptrdiff_t start = view.data - memory.data();
     for (int n = 0; n < view.samples; ++n)
       for (int p = 0; p < view.extents.pixels(); ++p)
-        for (int c = view.extents.channels; c < padded_channels(view.extents.channels); ++c)
+        for (int c = view.extents.channels; c < padded_channels<float>(view.extents.channels); ++c)
           if (!(v[std::size_t(start + n * strides.sample + p * strides.pixel + c)] == 0)) return false;
     return true;
   }
@@ -173,7 +173,7 @@ TEST_CASE("functors run over whole values and slices") {
       device.copy(y->view, tensor_view<const float>(slice.view));
       CHECK(y->canonical() == b);
     }
-    CHECK(out_slice.untouched() == 4 * 15 * (32 - padded_channels(channels)));
+    CHECK(out_slice.untouched() == 4 * 15 * (32 - padded_channels<float>(channels)));
     auto sum = device.allocate<double>(1);
     device.reduce(sum.data(), product{}, tensor_view<const float>(whole.view), tensor_view<const float>(slice.view));
     double got = 0, wanted = 0;

@@ -54,3 +54,17 @@ TEST_CASE("with TF32 it learns as well, and repeats, but computes otherwise") {
   CHECK(a.weights != exact.weights);  // where the device has tensor cores for it: sm_80 and later
   CHECK(a.weights == b.weights);
 }
+
+TEST_CASE("with bfloat16 it learns as well, and repeats") {
+  const trained a = train<fc::cuda_bf16>(6), b = train<fc::cuda_bf16>(6);
+  MESSAGE("loss ", a.first, " -> ", a.last, ", accuracy ", a.accuracy);
+  CHECK(a.last < 0.5 * a.first);
+  CHECK(a.accuracy > 0.8);
+  CHECK(a.weights == b.weights);
+}
+
+TEST_CASE("with kernels chosen by timing them it learns as well") {
+  const trained a = train<fc::cuda_fastest<fc::cuda_bf16>>(6);
+  CHECK(a.last < 0.5 * a.first);
+  CHECK(a.accuracy > 0.8);
+}

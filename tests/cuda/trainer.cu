@@ -24,8 +24,9 @@ struct keep_losses {
   void on(const Event&) {}
 };
 
+// `record`: ops are, which a rank alone then asks the device for one by one in every step.
 template <class Device>
-trained train_on(int ranks) {
+trained train_on(int ranks, bool record = false) {
   trained out;
   local::run(ranks, [&](local::transport wire) {
     trainer<small_net, sgd, tree<local::transport>, Device> t{wire,
@@ -35,6 +36,8 @@ trained train_on(int ranks) {
                                                                .seed = 7,
                                                                .threads = 1,
                                                                .bucket_bytes = 1024}};
+    timeline ops{4096};
+    if (record) t.record_into(&ops, nullptr);
     std::vector<double> losses;
     keep_losses watch{&losses};
     t.fit(data::synthetic({.samples = 48, .extents = {2, 8, 8}, .classes = 5, .seed = 3, .signal = 2}), {.epochs = 4},
@@ -69,4 +72,10 @@ TEST_CASE("training agrees with the reference step by step, on one rank and on s
     CHECK(difference(found.parameters, expected.parameters) < 2e-4);
     CHECK(found.parameters == again.parameters);
   }
+}
+
+TEST_CASE("steps that are replayed as a graph are those that are asked for op by op") {
+  const trained replayed = train_on<firecaffe::cuda>(1), asked = train_on<firecaffe::cuda>(1, true);
+  CHECK(difference(replayed.losses, asked.losses) < 1e-6);
+  CHECK(difference(replayed.parameters, asked.parameters) < 1e-6);
 }

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "fields.hpp"
+#include "host_device.hpp"
 #include "layer.hpp"
 #include "random.hpp"
 #include "tensor_view.hpp"
@@ -28,10 +29,14 @@ struct fused : Layer {
 struct pass {
   bool training = false;
   std::uint64_t seed = 0;
-  std::uint32_t step = 0;          // iteration
+  std::uint32_t step = 0;          // iteration; read it by current_step()
   std::uint32_t first_sample = 0;  // position of sample 0 in the global batch
   std::uint32_t part = 0;          // index of the layer in the network: fusing ops does not change it
   double scale = 1;                // backward: of the loss, 1 over the samples of the global batch
+  // In the device's memory, where work that is recorded once and replayed finds what changes from step to step.
+  const std::uint32_t* live_step = nullptr;
+
+  FIRECAFFE_HD std::uint32_t current_step() const { return live_step ? *live_step : step; }
 };
 
 template <class>

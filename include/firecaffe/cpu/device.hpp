@@ -28,6 +28,7 @@ template <int Block>
 class basic_cpu {
  public:
   using scalar = float;
+  using value = float;
   template <class T>
   using memory = aligned_memory<T>;
   static constexpr const char* name = "cpu";

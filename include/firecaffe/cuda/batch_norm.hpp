@@ -28,14 +28,18 @@ struct norm_groups {
   std::int64_t rows = 0, group_rows = 0;  // of the value; of each group but the last
   int groups = 0, parts = 0, channels = 0, pixels = 1;
 
-  // Shares enough to fill the device, of at least 64 rows, at most `most_blocks` or one of each group.
-  static constexpr int most_blocks = 1024;
+  // Of all groups together, or one of each.
+  static constexpr int most_shares = 512;
   norm_groups(std::int64_t all, std::int64_t each, const shape& s)
       : rows(all), group_rows(each), channels(s.channels), pixels(s.pixels()) {
-    if (all == 0) return;
-    groups = int((all + each - 1) / each);
-    const std::int64_t wanted = (each + 63) / 64, most = most_blocks / groups;
-    parts = int(wanted < most ? wanted : most > 1 ? most : 1);
+    if (all > 0) groups = int((all + each - 1) / each);
+  }
+  // How the sums of a group are shared out; `parts` is kept.
+  column_blocks share(int packs) {
+    const int most = most_shares / groups;
+    column_blocks b(group_rows, packs, most > 1 ? most : 1);
+    parts = int(b.grid.y), b.grid.z = unsigned(groups);
+    return b;
   }
   std::size_t partial_sums() const { return std::size_t(groups) * std::size_t(parts) * 2; }
 
@@ -47,12 +51,12 @@ struct norm_groups {
   __device__ int group_of(std::int64_t row) const { return groups == 1 ? 0 : int(row / group_rows); }
 };
 
-// Two sums of each column of a group, from f(row, sums).
-template <class F>
-__device__ void sum_group(const norm_groups& g, float* partial, int columns, F f) {
+// Two sums of each column of a group go to its share's part of `partial`.
+template <class V, class Source>
+__device__ void sum_group(const norm_groups& g, float* partial, int columns, const Source& source) {
   const int group = int(blockIdx.z);
   float* to = partial + (std::int64_t{group} * gridDim.y + blockIdx.y) * 2 * columns;
-  sum_columns<2>(g.first(group), g.last(group), g.channels, columns, to, f);
+  sum_columns<2, V>(g.first(group), g.last(group), columns, to, source);
 }
 
 // The sums of all shares of a group, in the threads of row 0.
@@ -71,15 +75,31 @@ struct norm_sums {
 
 // Deviations from the group's first element of the channel, and their squares: no more cancels than that is off the
 // mean.
-template <class T>
-__global__ void norm_moments(norm_groups g, const_rows x, int columns, T* partial) {
-  const int c = int(blockIdx.x) * tile_columns + int(threadIdx.x);
-  const float pivot = c < g.channels ? x.data[g.first(int(blockIdx.z)) * x.pitch + c] : 0.0f;
-  sum_group(g, partial, columns, [&](std::int64_t r, float* sums) {
-    const float apart = x.data[r * x.pitch + c] - pivot;
-    sums[0] += apart;
-    sums[1] += apart * apart;
-  });
+template <class V>
+struct moment_sums {
+  static constexpr int n = lanes<V>;
+  rows<const V> x;
+  float pivot[n];
+
+  using loaded = pack<n, V>;
+  __device__ loaded load(std::int64_t row, int column) const {
+    return *reinterpret_cast<const loaded*>(x.data + row * x.pitch + column);
+  }
+  __device__ void add(std::int64_t, int, const loaded& l, float (&sums)[2][n]) const {
+    for (int j = 0; j < n; ++j) {
+      const float apart = static_cast<float>(l.of[j]) - pivot[j];
+      sums[0][j] += apart, sums[1][j] += apart * apart;
+    }
+  }
+};
+
+template <class V>
+__global__ void norm_moments(norm_groups g, rows<const V> x, int columns, float* partial) {
+  constexpr int n = lanes<V>;
+  const int column = int(blockIdx.x * blockDim.x + threadIdx.x) * n;
+  moment_sums<V> source{x, {}};
+  if (column < columns) load_pack(source.pivot, x.data + g.first(int(blockIdx.z)) * x.pitch + column);
+  sum_group<V>(g, partial, columns, source);
 }
 
 // Null where the layer has none.
@@ -90,8 +110,8 @@ struct norm_parameters {
 
 // The entries of a table that normalising takes: from sums of moments, or from the running statistics where `partial`
 // is null.
-template <class T>
-__global__ void norm_statistics(norm_groups g, const_rows x, const float* partial, norm_parameters<const T> p,
+template <class V>
+__global__ void norm_statistics(norm_groups g, rows<const V> x, const float* partial, norm_parameters<const float> p,
                                 float epsilon, norm_table table) {
   const int c = int(blockIdx.x) * tile_columns + int(threadIdx.x), group = int(blockIdx.y);
   float mean = 0, variance = 0;
@@ -100,7 +120,8 @@ __global__ void norm_statistics(norm_groups g, const_rows x, const float* partia
     if (threadIdx.y == 0 && c < g.channels) {
       const double count = double(g.last(group) - g.first(group)), off = sums.a / count;
       const double spread = (sums.b - off * sums.a) / count;
-      mean = float(double(x.data[g.first(group) * x.pitch + c]) + off), variance = spread > 0 ? float(spread) : 0.0f;
+      mean = float(double(static_cast<float>(x.data[g.first(group) * x.pitch + c])) + off),
+      variance = spread > 0 ? float(spread) : 0.0f;
     }
   } else if (c < g.channels) {
     mean = p.mean[c], variance = p.variance[c];
@@ -116,25 +137,26 @@ __global__ void norm_statistics(norm_groups g, const_rows x, const float* partia
 }
 
 // y = activation((x - mean) * factor + offset)
-template <class Activation>
+template <class Activation, class V>
 struct norm_forward {
+  static constexpr int n = lanes<V>;
   norm_groups groups;
-  quad_indices indices;
+  pack_indices<n> indices;
   norm_table table;
-  const_rows x;
-  rows y;
+  rows<const V> x;
+  rows<V> y;
 
   __device__ void operator()(std::uint32_t i) const {
     const auto at = indices.at(i);
     const int group = groups.group_of(at.row);
-    float v[quad], mean[quad], factor[quad], offset[quad];
-    load_quad(v, x.data + at.row * x.pitch + at.column);
-    load_quad(mean, table.at(group, norm_table::mean) + at.column);
-    load_quad(factor, table.at(group, norm_table::factor) + at.column);
-    load_quad(offset, table.at(group, norm_table::offset) + at.column);
-    for (int j = 0; j < quad; ++j)
+    float v[n], mean[n], factor[n], offset[n];
+    load_pack(v, x.data + at.row * x.pitch + at.column);
+    load_pack(mean, table.at(group, norm_table::mean) + at.column);
+    load_pack(factor, table.at(group, norm_table::factor) + at.column);
+    load_pack(offset, table.at(group, norm_table::offset) + at.column);
+    for (int j = 0; j < n; ++j)
       v[j] = at.column + j < groups.channels ? Activation::value((v[j] - mean[j]) * factor[j] + offset[j]) : 0.0f;
-    store_quad(y.data + at.row * y.pitch + at.column, v);
+    store_pack(y.data + at.row * y.pitch + at.column, v);
   }
 };
 
@@ -147,20 +169,39 @@ __device__ float norm_slope(float apart, float factor, float offset, float dy) {
     return dy * Activation::slope(Activation::value(apart * factor + offset));
 }
 
-template <class Activation>
-__global__ void norm_slopes(norm_groups g, norm_table table, const_rows x, const_rows dy, float* partial) {
-  const int c = int(blockIdx.x) * tile_columns + int(threadIdx.x), group = int(blockIdx.z);
-  float mean = 0, factor = 0, offset = 0;
-  if (c < g.channels) {
-    mean = table.at(group, norm_table::mean)[c];
-    factor = table.at(group, norm_table::factor)[c], offset = table.at(group, norm_table::offset)[c];
+template <class Activation, class V>
+struct slope_sums {
+  static constexpr int n = lanes<V>;
+  rows<const V> x, dy;
+  float mean[n], factor[n], offset[n];
+
+  struct loaded {
+    pack<n, V> x, dy;
+  };
+  __device__ loaded load(std::int64_t row, int column) const {
+    return {*reinterpret_cast<const pack<n, V>*>(x.data + row * x.pitch + column),
+            *reinterpret_cast<const pack<n, V>*>(dy.data + row * dy.pitch + column)};
   }
-  sum_group(g, partial, table.columns, [&](std::int64_t r, float* sums) {
-    const float apart = x.data[r * x.pitch + c] - mean;
-    const float slope = norm_slope<Activation>(apart, factor, offset, dy.data[r * dy.pitch + c]);
-    sums[0] += slope;
-    sums[1] += slope * apart;
-  });
+  __device__ void add(std::int64_t, int, const loaded& l, float (&sums)[2][n]) const {
+    for (int j = 0; j < n; ++j) {
+      const float apart = static_cast<float>(l.x.of[j]) - mean[j];
+      const float slope = norm_slope<Activation>(apart, factor[j], offset[j], static_cast<float>(l.dy.of[j]));
+      sums[0][j] += slope, sums[1][j] += slope * apart;
+    }
+  }
+};
+
+template <class Activation, class V>
+__global__ void norm_slopes(norm_groups g, norm_table table, rows<const V> x, rows<const V> dy, float* partial) {
+  constexpr int n = lanes<V>;
+  const int column = int(blockIdx.x * blockDim.x + threadIdx.x) * n, group = int(blockIdx.z);
+  slope_sums<Activation, V> source{x, dy, {}, {}, {}};
+  if (column < table.columns) {
+    load_pack(source.mean, table.at(group, norm_table::mean) + column);
+    load_pack(source.factor, table.at(group, norm_table::factor) + column);
+    load_pack(source.offset, table.at(group, norm_table::offset) + column);
+  }
+  sum_group<V>(g, partial, table.columns, source);
 }
 
 template <class T>
@@ -173,36 +214,36 @@ __global__ void norm_slope_sums(norm_groups g, const T* partial, norm_table tabl
 }
 
 // dx (+)= factor * (dy - mean of dy - z * mean of (dy z)); with `fixed` statistics factor * dy
-template <class Activation>
+template <class Activation, class V>
 struct norm_backward {
+  static constexpr int n = lanes<V>;
   norm_groups groups;
-  quad_indices indices;
+  pack_indices<n> indices;
   norm_table table;
-  const_rows x, dy;
-  rows dx;
+  rows<const V> x, dy;
+  rows<V> dx;
   bool add, fixed;
 
   __device__ void operator()(std::uint32_t i) const {
     const auto at = indices.at(i);
     const int group = groups.group_of(at.row);
     const float share = fixed ? 0.0f : 1.0f / float(groups.last(group) - groups.first(group));
-    float v[quad], d[quad], out[quad] = {}, mean[quad], inverse[quad], factor[quad], offset[quad], slopes[quad],
-                            products[quad];
-    load_quad(v, x.data + at.row * x.pitch + at.column);
-    load_quad(d, dy.data + at.row * dy.pitch + at.column);
-    load_quad(mean, table.at(group, norm_table::mean) + at.column);
-    load_quad(inverse, table.at(group, norm_table::inverse) + at.column);
-    load_quad(factor, table.at(group, norm_table::factor) + at.column);
-    load_quad(offset, table.at(group, norm_table::offset) + at.column);
-    load_quad(slopes, table.at(group, norm_table::slopes) + at.column);
-    load_quad(products, table.at(group, norm_table::products) + at.column);
-    float* to = dx.data + at.row * dx.pitch + at.column;
-    if (add) load_quad(out, to);
-    for (int j = 0; j < quad; ++j) {
+    float v[n], d[n], out[n] = {}, mean[n], inverse[n], factor[n], offset[n], slopes[n], products[n];
+    load_pack(v, x.data + at.row * x.pitch + at.column);
+    load_pack(d, dy.data + at.row * dy.pitch + at.column);
+    load_pack(mean, table.at(group, norm_table::mean) + at.column);
+    load_pack(inverse, table.at(group, norm_table::inverse) + at.column);
+    load_pack(factor, table.at(group, norm_table::factor) + at.column);
+    load_pack(offset, table.at(group, norm_table::offset) + at.column);
+    load_pack(slopes, table.at(group, norm_table::slopes) + at.column);
+    load_pack(products, table.at(group, norm_table::products) + at.column);
+    V* to = dx.data + at.row * dx.pitch + at.column;
+    if (add) load_pack(out, to);
+    for (int j = 0; j < n; ++j) {
       const float apart = v[j] - mean[j], slope = norm_slope<Activation>(apart, factor[j], offset[j], d[j]);
       out[j] += factor[j] * (slope - share * (slopes[j] + apart * inverse[j] * products[j]));
     }
-    store_quad(to, out);
+    store_pack(to, out);
   }
 };
 
@@ -235,7 +276,7 @@ struct norm_gradients {
   }
 };
 
-template <class Layer, class Activation, place In>
+template <class V, class Layer, class Activation, place In>
 class cuda_batch_norm {
  public:
   template <class U>
@@ -246,49 +287,50 @@ class cuda_batch_norm {
   cuda_batch_norm(cuda_device& device, int batch)
       : table_(device.template allocate<float>(std::size_t(Layer::groups(batch)) * norm_table::entries * columns)) {
     const int groups = Layer::groups(batch);
-    device.scratch(std::size_t(groups > norm_groups::most_blocks ? groups : norm_groups::most_blocks) * 2 * columns *
+    device.scratch(std::size_t(groups > norm_groups::most_shares ? groups : norm_groups::most_shares) * 2 * columns *
                    sizeof(float));
   }
 
-  void forward(cuda_device& device, tensor_view<const float> x, tensor_view<float> y, parameters<const float*> p,
+  void forward(cuda_device& device, tensor_view<const V> x, tensor_view<V> y, parameters<const float*> p,
                const pass& now) {
     if (x.samples == 0) return;
-    const norm_groups g = groups(x.samples, now.training);
+    norm_groups g = groups(x.samples, now.training);
+    const column_blocks shares = g.share(columns / lanes<V>);
     const device_scope scope(device.ordinal());
     float* partial = now.training ? partial_sums(device, g) : nullptr;
     if (partial) {
-      norm_moments<<<shares(g), tile, 0, device.stream()>>>(g, device.readable(x), columns, partial);
+      norm_moments<<<shares.grid, shares.block, 0, device.stream()>>>(g, device.readable(x), columns, partial);
       check_status(cudaGetLastError(), "norm_moments", device.ordinal());
     }
     norm_statistics<<<each_group(g), tile, 0, device.stream()>>>(g, device.readable(x), partial, arrays(p),
                                                                  float(settings.epsilon), table());
     check_status(cudaGetLastError(), "norm_statistics", device.ordinal());
-    device.launch(device.quads(y), norm_forward<Activation>{g, device.indices(y.extents, false), table(),
-                                                            device.readable(x), device.writable(y)});
+    device.launch(device.packs(y), norm_forward<Activation, V>{g, device.template indices<V>(y.extents, false), table(),
+                                                               device.readable(x), device.writable(y)});
   }
 
-  void backward(cuda_device& device, tensor_view<const float> x, tensor_view<const float>, tensor_view<float> dy,
-                tensor_view<float> dx, parameters<const float*>, parameters<float*> gradients, accumulation adds,
-                const pass& now) {
-    const norm_groups g = groups(x.samples, now.training);
+  void backward(cuda_device& device, tensor_view<const V> x, tensor_view<const V>, tensor_view<V> dy, tensor_view<V> dx,
+                parameters<const float*>, parameters<float*> gradients, accumulation adds, const pass& now) {
+    norm_groups g = groups(x.samples, now.training);
     const device_scope scope(device.ordinal());
     if (x.samples > 0) {
+      const column_blocks shares = g.share(columns / lanes<V>);
       float* partial = partial_sums(device, g);
-      norm_slopes<Activation>
-          <<<shares(g), tile, 0, device.stream()>>>(g, table(), device.readable(x), device.readable(dy), partial);
+      norm_slopes<Activation, V><<<shares.grid, shares.block, 0, device.stream()>>>(g, table(), device.readable(x),
+                                                                                    device.readable(dy), partial);
       check_status(cudaGetLastError(), "norm_slopes", device.ordinal());
       norm_slope_sums<<<each_group(g), tile, 0, device.stream()>>>(g, partial, table());
       check_status(cudaGetLastError(), "norm_slope_sums", device.ordinal());
     }
     device.launch(g.channels, norm_gradients{g, table(), arrays(gradients), now.scale, adds.parameters, !now.training});
     if (dx)
-      device.launch(device.quads(dx),
-                    norm_backward<Activation>{g, device.indices(dx.extents, false), table(), device.readable(x),
-                                              device.readable(dy), device.writable(dx), adds.input, !now.training});
+      device.launch(device.packs(dx), norm_backward<Activation, V>{g, device.template indices<V>(dx.extents, false),
+                                                                   table(), device.readable(x), device.readable(dy),
+                                                                   device.writable(dx), adds.input, !now.training});
   }
 
  private:
-  static constexpr int columns = padded_channels(In.extents.channels);
+  static constexpr int columns = padded_channels<V>(In.extents.channels);
   static constexpr unsigned tiles = (columns + tile_columns - 1) / tile_columns;
   static constexpr dim3 tile{tile_columns, tile_rows};
 
@@ -296,7 +338,6 @@ class cuda_batch_norm {
     const int group = training ? Layer::group(0, samples) : samples;
     return {std::int64_t{samples} * In.extents.pixels(), std::int64_t{group} * In.extents.pixels(), In.extents};
   }
-  static dim3 shares(const norm_groups& g) { return {tiles, unsigned(g.parts), unsigned(g.groups)}; }
   static dim3 each_group(const norm_groups& g) { return {tiles, unsigned(g.groups)}; }
   static float* partial_sums(cuda_device& device, const norm_groups& g) {
     return static_cast<float*>(device.scratch(g.partial_sums() * columns * sizeof(float)));
@@ -315,16 +356,16 @@ class cuda_batch_norm {
   device_memory<float> table_;
 };
 
-template <cuda_math Math, class... Options, place In, place Out>
-struct implementation<basic_cuda<Math>, batch_norm<Options...>, In, Out>
-    : cuda_batch_norm<batch_norm<Options...>, identity, In> {
-  using cuda_batch_norm<batch_norm<Options...>, identity, In>::cuda_batch_norm;
+template <cuda_policy P, class... Options, place In, place Out>
+struct implementation<basic_cuda<P>, batch_norm<Options...>, In, Out>
+    : cuda_batch_norm<cuda_value<P>, batch_norm<Options...>, identity, In> {
+  using cuda_batch_norm<cuda_value<P>, batch_norm<Options...>, identity, In>::cuda_batch_norm;
 };
 
-template <cuda_math Math, class... Options, class Activation, place In, place Out>
-struct implementation<basic_cuda<Math>, fused<batch_norm<Options...>, Activation>, In, Out>
-    : cuda_batch_norm<batch_norm<Options...>, Activation, In> {
-  using cuda_batch_norm<batch_norm<Options...>, Activation, In>::cuda_batch_norm;
+template <cuda_policy P, class... Options, class Activation, place In, place Out>
+struct implementation<basic_cuda<P>, fused<batch_norm<Options...>, Activation>, In, Out>
+    : cuda_batch_norm<cuda_value<P>, batch_norm<Options...>, Activation, In> {
+  using cuda_batch_norm<cuda_value<P>, batch_norm<Options...>, Activation, In>::cuda_batch_norm;
 };
 
 }  // namespace firecaffe

@@ -5,28 +5,29 @@
 
 namespace firecaffe {
 
-// Channelwise layers are bound by memory: a thread has four channels of one pixel. Sums over a channel are of single
+// Channelwise layers are bound by memory: a thread has 16 bytes of one pixel. Sums over a channel are of single
 // precision within a thread and double from there on, in an order that depends on the sizes alone.
 
-template <class Layer>
-struct channelwise_quads {
+template <class Layer, class V>
+struct channelwise_packs {
+  static constexpr int n = lanes<V>;
   channelwise_value<Layer, float> layer;
-  quad_indices indices;
+  pack_indices<n> indices;
   int channels;
-  const_rows x, dy;
-  rows to;
+  rows<const V> x, dy;
+  rows<V> to;
   bool add;
 
   __device__ void operator()(std::uint32_t i) const {
     const auto at = indices.at(i);
-    float v[quad], d[quad] = {}, out[quad] = {};
-    float* result = to.data + at.row * to.pitch + at.column;
-    load_quad(v, x.data + at.row * x.pitch + at.column);
-    if (dy.data) load_quad(d, dy.data + at.row * dy.pitch + at.column);
-    if (add) load_quad(out, result);
-    for (int j = 0; j < quad; ++j)
+    float v[n], d[n] = {}, out[n] = {};
+    V* result = to.data + at.row * to.pitch + at.column;
+    load_pack(v, x.data + at.row * x.pitch + at.column);
+    if (dy.data) load_pack(d, dy.data + at.row * dy.pitch + at.column);
+    if (add) load_pack(out, result);
+    for (int j = 0; j < n; ++j)
       if (at.column + j < channels) out[j] += element(at.column + j, v[j], d[j]);
-    store_quad(result, out);
+    store_pack(result, out);
   }
 
  private:
@@ -42,20 +43,39 @@ struct channelwise_quads {
   }
 };
 
-// partial[blockIdx.y] = the sums over this block's rows of each parameter's gradient.
-template <class Layer>
-__global__ void channelwise_partial(channelwise_value<Layer, float> layer, const_rows x, const_rows dy,
+// The gradients of each parameter. Padding counts, with whatever sums it has.
+template <class Layer, class V>
+struct channelwise_sums_of {
+  static constexpr int n = channelwise_parameters<Layer>, width = lanes<V>;
+  rows<const V> x, dy;
+  float p[width][n];
+
+  struct loaded {
+    pack<width, V> x, dy;
+  };
+  __device__ loaded load(std::int64_t row, int column) const {
+    return {*reinterpret_cast<const pack<width, V>*>(x.data + row * x.pitch + column),
+            *reinterpret_cast<const pack<width, V>*>(dy.data + row * dy.pitch + column)};
+  }
+  __device__ void add(std::int64_t, int, const loaded& l, float (&sums)[n][width]) const {
+    for (int j = 0; j < width; ++j) {
+      float dx, dp[n];
+      Layer::slopes(static_cast<float>(l.x.of[j]), static_cast<float>(l.dy.of[j]), p[j], dx, dp);
+      for (int i = 0; i < n; ++i) sums[i][j] += dp[i];
+    }
+  }
+};
+
+// partial[blockIdx.y] = the sums over this block's rows.
+template <class Layer, class V>
+__global__ void channelwise_partial(channelwise_value<Layer, float> layer, rows<const V> x, rows<const V> dy,
                                     std::int64_t count, int channels, int columns, float* partial) {
   constexpr int n = channelwise_parameters<Layer>;
-  const int c = int(blockIdx.x) * tile_columns + int(threadIdx.x);
-  float p[n] = {};
-  if (c < channels) layer.read(c, p);
-  sum_columns<n>(0, count, channels, columns, partial + std::int64_t{blockIdx.y} * n * columns,
-                 [&](std::int64_t r, float* sums) {
-                   float dx, dp[n];
-                   Layer::slopes(x.data[r * x.pitch + c], dy.data[r * dy.pitch + c], p, dx, dp);
-                   for (int i = 0; i < n; ++i) sums[i] += dp[i];
-                 });
+  const int column = int(blockIdx.x * blockDim.x + threadIdx.x) * lanes<V>;
+  channelwise_sums_of<Layer, V> source{x, dy, {}};
+  for (int j = 0; j < lanes<V>; ++j)
+    if (column + j < channels) layer.read(column + j, source.p[j]);
+  sum_columns<n, V>(0, count, columns, partial + std::int64_t{blockIdx.y} * n * columns, source);
 }
 
 // The sum of all parts of each parameter's channel goes to its gradient, or, where all channels share one, to totals.
@@ -94,37 +114,39 @@ struct channelwise_shared_total {
   }
 };
 
-template <cuda_math Math, channelwise Layer, place In, place Out>
-struct implementation<basic_cuda<Math>, Layer, In, Out> {
+template <cuda_policy P, channelwise Layer, place In, place Out>
+struct implementation<basic_cuda<P>, Layer, In, Out> {
+  using V = cuda_value<P>;
   template <class U>
   using parameters = typename Layer::template parameters<U>;
   static constexpr int n = channelwise_parameters<Layer>, channels = In.extents.channels,
-                       columns = padded_channels(channels), most_parts = 256;
+                       columns = padded_channels<V>(channels), most_parts = 256;
   static constexpr parameters<weight_layout> storage() { return canonical_storage<Layer>(In.extents); }
 
   implementation(cuda_device& device, int) { device.scratch(bytes); }
 
-  void forward(cuda_device& device, tensor_view<const float> x, tensor_view<float> y, parameters<const float*> p,
-               const pass&) {
-    device.launch(
-        device.quads(y),
-        channelwise_quads<Layer>{
-            value(p), device.indices(y.extents, false), channels, device.readable(x), {}, device.writable(y), false});
+  void forward(cuda_device& device, tensor_view<const V> x, tensor_view<V> y, parameters<const float*> p, const pass&) {
+    device.launch(device.packs(y), channelwise_packs<Layer, V>{value(p),
+                                                               device.template indices<V>(y.extents, false),
+                                                               channels,
+                                                               device.readable(x),
+                                                               {},
+                                                               device.writable(y),
+                                                               false});
   }
 
-  void backward(cuda_device& device, tensor_view<const float> x, tensor_view<const float>, tensor_view<float> dy,
-                tensor_view<float> dx, parameters<const float*> p, parameters<float*> gradients, accumulation adds,
-                const pass&) {
+  void backward(cuda_device& device, tensor_view<const V> x, tensor_view<const V>, tensor_view<V> dy, tensor_view<V> dx,
+                parameters<const float*> p, parameters<float*> gradients, accumulation adds, const pass&) {
     const device_scope scope(device.ordinal());
-    const std::int64_t count = device.row_count(dy), wanted = (count + 8 * tile_rows - 1) / (8 * tile_rows);
-    const int parts = int(wanted < most_parts ? wanted : most_parts);
+    const std::int64_t count = device.row_count(dy);
+    const column_blocks shares(count, columns / lanes<V>, most_parts);
+    const int parts = int(shares.grid.y);
     auto* totals = static_cast<double*>(device.scratch(bytes));
     auto* partial = reinterpret_cast<float*>(totals + n * columns);
-    const_rows from = device.readable(x ? x : tensor_view<const float>(dy));  // a layer that needs no input gets none
+    rows<const V> from = device.readable(x ? x : tensor_view<const V>(dy));  // a layer that needs no input gets none
     if (parts > 0) {
-      channelwise_partial<Layer>
-          <<<dim3((columns + tile_columns - 1) / tile_columns, unsigned(parts)), dim3(tile_columns, tile_rows), 0,
-             device.stream()>>>(value(p), from, device.readable(dy), count, channels, columns, partial);
+      channelwise_partial<Layer, V><<<shares.grid, shares.block, 0, device.stream()>>>(
+          value(p), from, device.readable(dy), count, channels, columns, partial);
       check_status(cudaGetLastError(), "channelwise_partial", device.ordinal());
     }
     const parameter_arrays<Layer, float> to(gradients);
@@ -132,9 +154,9 @@ struct implementation<basic_cuda<Math>, Layer, In, Out> {
                   channelwise_totals<Layer>{partial, parts, columns, channels, to, adds.parameters, totals});
     if (Layer::shared) device.launch(n, channelwise_shared_total<Layer>{totals, channels, to, adds.parameters});
     if (dx)
-      device.launch(device.quads(dx),
-                    channelwise_quads<Layer>{value(p), device.indices(dx.extents, false), channels, from,
-                                             device.readable(dy), device.writable(dx), adds.input});
+      device.launch(device.packs(dx),
+                    channelwise_packs<Layer, V>{value(p), device.template indices<V>(dx.extents, false), channels, from,
+                                                device.readable(dy), device.writable(dx), adds.input});
   }
 
  private:

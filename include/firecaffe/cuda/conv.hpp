@@ -2,116 +2,151 @@
 
 #include "../layers/activations.hpp"
 #include "../layers/conv.hpp"
-#include "../layers/dense.hpp"
-#include "cudnn.hpp"
+#include "device.hpp"
 
 namespace firecaffe {
 
-// Behind a convolution or a matrix product, the pass that adds the bias takes any pointwise layer; going back, the pass
-// that sums the bias's gradient multiplies by its slope.
+// Behind a convolution the bias is added in the pass of any pointwise layer, or, before ReLU and where nothing follows,
+// by the convolution itself; going back, the pass that sums the bias's gradient multiplies by the slope.
 template <int Outputs, class... Options, pointwise Next>
 constexpr bool cuda_fuses<conv<Outputs, Options...>, Next> = true;
-template <int Outputs, class... Options, pointwise Next>
-constexpr bool cuda_fuses<dense<Outputs, Options...>, Next> = true;
 
-// cuDNN's convolution between two values. It wants its pixels packed: what lies in a slice of a larger value goes
-// through scratch. For y that costs nothing where the bias pass reads or writes there anyway.
-class cuda_convolution {
+// The products of a convolution: of values and weights, and both gradients.
+template <class V>
+class cuda_products {
  public:
-  cuda_convolution(cuda_device& device, int batch, const cudnn_geometry& g, const layout& x, const layout& y)
-      : g_(g), stages_x_(x.pixel != g.x_channels), stages_y_(y.pixel != g.y_channels), vendor_(g) {
-    device.scratch(parts(device, batch).total);
+  explicit cuda_products(const cudnn_geometry& g) : g_(g) {}
+
+  std::size_t workspace(cuda_device& device, const cudnn_request& r) const {
+    return round_up(device.cudnn_plan_for(g_, data_type, r).workspace(), 256);
+  }
+  void run(cuda_device& device, const cudnn_request& r, const V* x, const V* w, const V* y, const V* bias,
+           void* space) const {
+    const device_scope scope(device.ordinal());
+    std::vector<std::int64_t> ids{cudnn_operations::x, cudnn_operations::w, cudnn_operations::y};
+    std::vector<void*> pointers{const_cast<V*>(x), const_cast<V*>(w), const_cast<V*>(y)};
+    if (bias) ids.push_back(cudnn_operations::bias), pointers.push_back(const_cast<V*>(bias));
+    device.cudnn_plan_for(g_, data_type, r).run(device.cudnn(), ids, pointers, space);
   }
 
-  template <class Activation>
-  void forward(cuda_device& device, tensor_view<const float> x, tensor_view<float> y, const float* weight,
-               const float* bias) {
-    if (x.samples == 0) return;
-    const layout_of_scratch at = parts(device, x.samples);
-    char* space = static_cast<char*>(device.scratch(at.total));
-    float* out = stages_y_ ? reinterpret_cast<float*>(space + at.y) : y.data;
-    vendor_.forward(device, x.samples, staged_input(device, x, space, at), weight, out, space);
-    if (stages_y_ && !padded()) {
-      device.copy_rows(device.writable(y), {out, g_.y_channels}, device.row_count(y), g_.y_channels,
-                       padded_channels(g_.y_channels), false);
-      device.bias_forward<Activation>(y, bias);
+  // A gradient of the weights comes in their type, as kernels read it, and is then added up in single precision: bytes
+  // of scratch for that, 0 where the two are one.
+  static constexpr bool stages_dw = !std::is_same_v<V, float>;
+  std::size_t staged_bytes() const { return stages_dw ? round_up(extent() * sizeof(V), 256) : 0; }
+
+  // dw (+)= x * dy
+  void weight_gradient(cuda_device& device, cudnn_request r, const V* x, const V* dy, float* dw, bool add, void* staged,
+                       void* space) const {
+    if constexpr (stages_dw) {
+      V* narrow = static_cast<V*>(staged);
+      run(device, r, x, narrow, dy, nullptr, space);
+      device.convert(dw, narrow, extent(), add);
     } else {
-      device.bias_forward<Activation>({out, stages_y_ ? g_.y_channels : y.strides.pixel}, y, bias);
+      r.add = add;
+      run(device, r, x, dw, dy, nullptr, space);
     }
   }
-
-  template <class Activation>
-  void backward(cuda_device& device, tensor_view<const float> x, tensor_view<const float> y, tensor_view<float> dy,
-                tensor_view<float> dx, const float* weight, float* weight_gradient, float* bias_gradient,
-                accumulation adds) {
-    if (x.samples == 0) {
-      device.bias_backward<Activation>(y, dy, bias_gradient, adds.parameters);
-      const std::size_t extent = cudnn_weight_layout(g_).extent;
-      if (!adds.parameters)
-        check_status(cudaMemsetAsync(weight_gradient, 0, extent * sizeof(float), device.stream()), "cudaMemsetAsync",
-                     device.ordinal());
-      return;
-    }
-    const layout_of_scratch at = parts(device, x.samples);
-    char* space = static_cast<char*>(device.scratch(at.total));
-    const float* packed_dy = dy.data;
-    if (!stages_y_) {
-      device.bias_backward<Activation>(y, dy, bias_gradient, adds.parameters);
-    } else {
-      const rows staged{reinterpret_cast<float*>(space + at.y), g_.y_channels};
-      packed_dy = staged.data;
-      if (padded()) {
-        device.bias_backward<Activation>(y, device.readable(dy), staged, bias_gradient, adds.parameters);
-      } else {
-        device.bias_backward<Activation>(y, dy, bias_gradient, adds.parameters);
-        device.copy_rows(staged, device.readable(dy), device.row_count(dy), g_.y_channels, g_.y_channels, false);
-      }
-    }
-    const float* packed_x = staged_input(device, x, space, at);
-    vendor_.backward_weight(device, x.samples, packed_x, packed_dy, weight_gradient, adds.parameters, space);
-    if (!dx) return;
-    if (!stages_x_) {
-      vendor_.backward_input(device, x.samples, weight, packed_dy, dx.data, adds.input, space);
-    } else {
-      float* staged = reinterpret_cast<float*>(space + at.x);
-      vendor_.backward_input(device, x.samples, weight, packed_dy, staged, false, space);
-      device.copy_rows(device.writable(dx), {staged, g_.x_channels}, device.row_count(dx), dx.extents.channels,
-                       padded_channels(dx.extents.channels), adds.input);
-    }
+  // No samples, no gradient.
+  void no_weight_gradient(cuda_device& device, float* dw, bool add) const {
+    if (add) return;
+    check_status(cudaMemsetAsync(dw, 0, extent() * sizeof(float), device.stream()), "cudaMemsetAsync",
+                 device.ordinal());
   }
 
  private:
-  struct layout_of_scratch {
-    std::size_t x = 0, y = 0, total = 0;  // bytes; the workspace comes first
+  static constexpr cudnnDataType_t data_type = std::is_same_v<V, float> ? CUDNN_DATA_FLOAT : CUDNN_DATA_BFLOAT16;
+  std::size_t extent() const { return cudnn_weight_layout(g_).extent; }
+  cudnn_geometry g_;
+};
+
+// A convolution between two values. cuDNN takes slices of larger values as they lie, by copies of its own; only dy is
+// packed on the way, where the pass that multiplies by the slope writes there anyway.
+template <class V>
+class cuda_convolution {
+ public:
+  cuda_convolution(cuda_device& device, int batch, const cudnn_geometry& g, const layout& x, const layout& y)
+      : g_(g),
+        x_pitch_(x.pixel),
+        y_pitch_(y.pixel),
+        whole_packs_(g.y_channels % lanes<V> == 0),
+        stages_dy_(whole_packs_ && y.pixel != g.y_channels),
+        products_(g) {
+    for (const auto what : {cudnn_request::forward, cudnn_request::forward_bias_relu})
+      device.scratch(products_.workspace(device, forward_request(what, batch)));
+    device.scratch(backward_space(device, batch, {}, true).total);
+  }
+
+  template <class Activation>
+  void forward(cuda_device& device, tensor_view<const V> x, tensor_view<V> y, const float* weight, const float* bias) {
+    if (x.samples == 0) return;
+    constexpr bool rectifies = std::is_same_v<Activation, relu>, passes = std::is_same_v<Activation, identity>;
+    const bool adds_bias = bias && whole_packs_ && (rectifies || passes);
+    const cudnn_request r = forward_request(!adds_bias  ? cudnn_request::forward
+                                            : rectifies ? cudnn_request::forward_bias_relu
+                                                        : cudnn_request::forward_bias,
+                                            x.samples);
+    products_.run(device, r, x.data, device.template factor<V>(weight), y.data,
+                  adds_bias ? device.template factor<V>(bias) : nullptr,
+                  device.scratch(products_.workspace(device, r)));
+    if (!adds_bias) device.template bias_forward<Activation>(y, bias);
+  }
+
+  template <class Activation>
+  void backward(cuda_device& device, tensor_view<const V> x, tensor_view<const V> y, tensor_view<V> dy,
+                tensor_view<V> dx, const float* weight, float* weight_gradient, float* bias_gradient,
+                accumulation adds) {
+    if (x.samples == 0) {
+      device.template bias_backward<Activation>(y, dy, bias_gradient, adds.parameters);
+      return products_.no_weight_gradient(device, weight_gradient, adds.parameters);
+    }
+    const spaces at = backward_space(device, x.samples, adds, bool(dx));
+    char* const base = static_cast<char*>(device.scratch(at.total));
+    const V* from = dy.data;
+    if (stages_dy_) {
+      const rows<V> staged{reinterpret_cast<V*>(base), g_.y_channels};
+      device.template bias_backward<Activation>(y, dy, staged, bias_gradient, adds.parameters);
+      from = staged.data;
+    } else {
+      device.template bias_backward<Activation>(y, dy, bias_gradient, adds.parameters);
+    }
+    products_.weight_gradient(device, backward_request(cudnn_request::weight_gradient, x.samples), x.data, from,
+                              weight_gradient, adds.parameters, base + at.weight, base + at.work);
+    if (!dx) return;
+    cudnn_request r = backward_request(cudnn_request::input_gradient, x.samples);
+    r.add = adds.input;
+    products_.run(device, r, dx.data, device.template factor<V>(weight), from, nullptr, base + at.work);
+    if (g_.x_channels % lanes<V> != 0) device.template bias_forward<identity>(dx, nullptr);  // clears the padding
+  }
+
+ private:
+  struct spaces {
+    std::size_t weight = 0, work = 0, total = 0;  // bytes of scratch; dy comes first
   };
 
-  layout_of_scratch parts(cuda_device& device, int samples) {
-    layout_of_scratch at;
-    at.x = round_up(vendor_.workspace(device, samples), 256);
-    const auto bytes = [&](bool stages, shape s, int channels) {
-      return stages
-                 ? round_up(std::size_t(samples) * std::size_t(s.pixels()) * std::size_t(channels) * sizeof(float), 256)
-                 : 0;
-    };
-    at.y = at.x + bytes(stages_x_, g_.in, g_.x_channels);
-    at.total = at.y + bytes(stages_y_, g_.out, g_.y_channels);
+  cudnn_request forward_request(cudnn_request::pass what, int samples) const {
+    return {what, samples, x_pitch_, y_pitch_};
+  }
+  cudnn_request backward_request(cudnn_request::pass what, int samples) const {
+    return {what, samples, x_pitch_, stages_dy_ ? g_.y_channels : y_pitch_};
+  }
+
+  spaces backward_space(cuda_device& device, int samples, accumulation adds, bool wants_dx) {
+    const std::size_t pixels = std::size_t(samples) * std::size_t(g_.out.pixels());
+    spaces at;
+    at.weight = stages_dy_ ? round_up(pixels * std::size_t(g_.y_channels) * sizeof(V), 256) : 0;
+    at.work = at.weight + products_.staged_bytes();
+    cudnn_request w = backward_request(cudnn_request::weight_gradient, samples),
+                  x = backward_request(cudnn_request::input_gradient, samples);
+    w.add = adds.parameters && !cuda_products<V>::stages_dw, x.add = adds.input;
+    const std::size_t for_w = products_.workspace(device, w), for_x = wants_dx ? products_.workspace(device, x) : 0;
+    at.total = at.work + (for_w > for_x ? for_w : for_x);
     return at;
   }
 
-  bool padded() const { return g_.y_channels % quad == 0; }
-
-  const float* staged_input(cuda_device& device, tensor_view<const float> x, char* space,
-                            const layout_of_scratch& at) const {
-    if (!stages_x_) return x.data;
-    float* staged = reinterpret_cast<float*>(space + at.x);
-    device.copy_rows({staged, g_.x_channels}, device.readable(x), device.row_count(x), x.extents.channels,
-                     g_.x_channels, false);
-    return staged;
-  }
-
   cudnn_geometry g_;
-  bool stages_x_, stages_y_;
-  cudnn_convolution vendor_;
+  std::int64_t x_pitch_, y_pitch_;
+  bool whole_packs_, stages_dy_;  // channels of y are whole packs; its dy is packed for cuDNN
+  cuda_products<V> products_;
 };
 
 template <class T>
@@ -123,14 +158,12 @@ T* bias_or_null(const weight_only<T*>&) {
   return nullptr;
 }
 
-template <class Conv, class Activation, place In, place Out>
+template <class V, class Conv, class Activation, place In, place Out>
 struct cuda_conv {
   template <class U>
   using parameters = typename Conv::template parameters<U>;
   static constexpr cudnn_geometry geometry =
-      make_cudnn_geometry(Conv::settings.groups, In.extents, Out.extents, Conv::slide(In.extents));
-  static_assert(In.extents.depth == 1 && Out.extents.depth == 1 && geometry.slide.kernel_d == 1,
-                "no kernel for volumes on this device");
+      make_cudnn_geometry<V>(Conv::settings.groups, In.extents, Out.extents, Conv::slide(In.extents));
 
   static constexpr parameters<weight_layout> storage() {
     auto s = canonical_storage<Conv>(In.extents);
@@ -140,31 +173,30 @@ struct cuda_conv {
 
   cuda_conv(cuda_device& device, int batch) : run_(device, batch, geometry, In.strides, Out.strides) {}
 
-  void forward(cuda_device& device, tensor_view<const float> x, tensor_view<float> y, parameters<const float*> p,
-               const pass&) {
+  void forward(cuda_device& device, tensor_view<const V> x, tensor_view<V> y, parameters<const float*> p, const pass&) {
     run_.template forward<Activation>(device, x, y, p.weight, bias_or_null(p));
   }
 
-  void backward(cuda_device& device, tensor_view<const float> x, tensor_view<const float> y, tensor_view<float> dy,
-                tensor_view<float> dx, parameters<const float*> p, parameters<float*> gradients, accumulation adds,
+  void backward(cuda_device& device, tensor_view<const V> x, tensor_view<const V> y, tensor_view<V> dy,
+                tensor_view<V> dx, parameters<const float*> p, parameters<float*> gradients, accumulation adds,
                 const pass&) {
     run_.template backward<Activation>(device, x, y, dy, dx, p.weight, gradients.weight, bias_or_null(gradients), adds);
   }
 
  private:
-  cuda_convolution run_;
+  cuda_convolution<V> run_;
 };
 
-template <cuda_math Math, int Outputs, class... Options, place In, place Out>
-struct implementation<basic_cuda<Math>, conv<Outputs, Options...>, In, Out>
-    : cuda_conv<conv<Outputs, Options...>, identity, In, Out> {
-  using cuda_conv<conv<Outputs, Options...>, identity, In, Out>::cuda_conv;
+template <cuda_policy P, int Outputs, class... Options, place In, place Out>
+struct implementation<basic_cuda<P>, conv<Outputs, Options...>, In, Out>
+    : cuda_conv<cuda_value<P>, conv<Outputs, Options...>, identity, In, Out> {
+  using cuda_conv<cuda_value<P>, conv<Outputs, Options...>, identity, In, Out>::cuda_conv;
 };
 
-template <cuda_math Math, int Outputs, class... Options, class Activation, place In, place Out>
-struct implementation<basic_cuda<Math>, fused<conv<Outputs, Options...>, Activation>, In, Out>
-    : cuda_conv<conv<Outputs, Options...>, Activation, In, Out> {
-  using cuda_conv<conv<Outputs, Options...>, Activation, In, Out>::cuda_conv;
+template <cuda_policy P, int Outputs, class... Options, class Activation, place In, place Out>
+struct implementation<basic_cuda<P>, fused<conv<Outputs, Options...>, Activation>, In, Out>
+    : cuda_conv<cuda_value<P>, conv<Outputs, Options...>, Activation, In, Out> {
+  using cuda_conv<cuda_value<P>, conv<Outputs, Options...>, Activation, In, Out>::cuda_conv;
 };
 
 }  // namespace firecaffe

@@ -7,15 +7,14 @@
 #include <limits>
 
 #include "../core/implementation.hpp"
-#include "feed.hpp"
-#include "memory.hpp"
+#include "resources.hpp"
 #include "sums.hpp"
 #include "transfers.hpp"
 
 namespace firecaffe {
 
-// Whether matrix products and convolutions may round their factors to TF32's 10 bits for the tensor cores.
-enum class cuda_math { fp32, tf32 };
+class cuda_marks;
+class cuda_recorder;
 
 // Pairs of layers done in one pass; the kernels' headers add to it.
 template <class Layer, class Next>
@@ -27,11 +26,9 @@ constexpr bool cuda_fuses = false;
 // was not the user's, a stream) of its own.
 //
 // Values lie channels-last, (N, H, W, C), which is what cuDNN's kernels for the tensor cores read without transposing
-// first. C is rounded up to 4, for images too: those kernels, and our own, move 16 bytes at a time. A branch of concat
-// is a range of columns; it keeps that alignment where it starts at a multiple of 4 and ends at one or with the whole.
-//
-// With equal sizes, device model and library versions a run repeats to the bit where cuDNN offers a deterministic
-// algorithm, which is then chosen.
+// first. C is rounded up to 16 bytes, for images too: those kernels, and our own, move as much at a time. A branch of
+// concat is a range of columns; it keeps that alignment where it starts at such a border and ends at one or with the
+// whole.
 class cuda_device {
  public:
   using scalar = float;
@@ -42,17 +39,19 @@ class cuda_device {
   struct transfers : cuda_transfers {
     transfers(cuda_device& device, std::size_t tickets) : cuda_transfers(device.ordinal(), device.stream(), tickets) {}
   };
+  using marks = cuda_marks;
+  using recorder = cuda_recorder;
   static constexpr std::size_t alignment = 32;  // elements: one cache line
   static constexpr bool host_memory_is_device_memory = false;
   static constexpr bool slices_are_whole = false;  // a slice has other channels between its pixels
 
   // `stream` null: one of its own. Throws usage_error where there is no such device.
-  cuda_device(int ordinal, cudaStream_t stream, cuda_math math)
-      : state_(std::make_unique<state>(ordinal, stream, math)) {}
+  cuda_device(int ordinal, cudaStream_t stream, cuda_policy policy)
+      : state_(std::make_unique<cuda_resources>(ordinal, stream, policy)) {}
   cuda_device(cuda_device&&) noexcept = default;
   cuda_device& operator=(cuda_device&&) noexcept = default;
   cuda_device(const cuda_device& o)
-      : cuda_device(o.ordinal(), o.state_->owns_stream ? nullptr : o.stream(), o.math()) {}
+      : cuda_device(o.ordinal(), o.state_->own_stream ? nullptr : o.stream(), o.policy()) {}
   cuda_device& operator=(const cuda_device& o) { return *this = cuda_device(o); }
 
   static int devices() noexcept {
@@ -65,14 +64,8 @@ class cuda_device {
 
   int ordinal() const { return state_->ordinal; }
   cudaStream_t stream() const { return state_->stream; }
-  cuda_math math() const { return state_->math; }
+  cuda_policy policy() const { return state_->policy; }
 
-  static constexpr layout value_layout(shape s) {
-    return blocked_layout(s, s.channels > 0 ? padded_channels(s.channels) : quad);
-  }
-  static constexpr bool can_slice(shape whole, int first, shape part) {
-    return first % quad == 0 && (part.channels % quad == 0 || first + part.channels == whole.channels);
-  }
   template <class Layer, class Next>
   static constexpr bool fuses = cuda_fuses<Layer, Next>;
 
@@ -99,22 +92,22 @@ class cuda_device {
   // Canonical (N, C, H, W) on the host to a value and back. The padding of `to` becomes zero. Loading is copied ahead,
   // while the device works on what it was asked for before, and page-locked memory (cudaMallocHost, cudaHostRegister)
   // without a second copy on the host; `canonical` may be changed as soon as `load` returns.
-  template <class U>
-  void load(tensor_view<float> to, const U* canonical) {
+  template <class V, class U>
+  void load(tensor_view<V> to, const U* canonical) {
     const std::size_t count = std::size_t(to.samples) * std::size_t(to.extents.elements());
     if (count == 0) return;
     const device_scope scope(ordinal());
     const U* raw = static_cast<U*>(state_->inputs.send(canonical, count * sizeof(U), ordinal(), stream()));
-    const auto columns = std::uint32_t(padded_channels(to.extents.channels));
+    const auto columns = std::uint32_t(padded_channels<V>(to.extents.channels));
     launch(row_count(to) * columns,
-           from_canonical<U>{writable(to), raw, columns, to.extents.channels, to.extents.pixels()});
+           from_canonical<V, U>{writable(to), raw, columns, to.extents.channels, to.extents.pixels()});
     state_->inputs.consumed(ordinal(), stream());
   }
-  template <class U>
-  void store(U* canonical, tensor_view<const float> from) {
+  template <class U, class V>
+  void store(U* canonical, tensor_view<const V> from) {
     const std::size_t count = std::size_t(from.samples) * std::size_t(from.extents.elements());
     U* raw = static_cast<U*>(scratch(count * sizeof(U)));
-    launch(std::int64_t(count), to_canonical<U>{raw, readable(from), from.extents.channels, from.extents.pixels()});
+    launch(std::int64_t(count), to_canonical<V, U>{raw, readable(from), from.extents.channels, from.extents.pixels()});
     download(canonical, raw, count);
   }
 
@@ -124,49 +117,84 @@ class cuda_device {
     run(thrust::counting_iterator<std::size_t>(0), count, f);
   }
 
-  // out = f(in...) element by element; all have one shape, and differ at most in their strides.
-  template <class F, class... In>
-  void transform(tensor_view<float> out, F f, In... in) {
-    const bool clears = !F::preserves_zero && out.extents.channels % quad != 0;
-    const transform_quads<F, int(sizeof...(In))> all{
-        writable(out),
-        {readable(in)...},
-        indices(out.extents, !clears && packed(out) && (packed(in) && ...)),
-        out.extents.channels,
-        clears,
-        f};
-    launch(quads(out), all);
+  // out = f(in...) element by element; all have one shape, and differ at most in their strides and element types.
+  template <class V, class F, class... In>
+  void transform(tensor_view<V> out, F f, In... in) {
+    const bool clears = !F::preserves_zero && out.extents.channels % lanes<V> != 0;
+    const bool flat = !clears && packed<V>(out) && (packed<V>(in) && ...);
+    const transform_packs<F, V, element_of<In>...> all{writable(out),
+                                                       {{in.data, in.strides.pixel}...},
+                                                       indices<V>(out.extents, flat),
+                                                       out.extents.channels,
+                                                       clears,
+                                                       f};
+    launch(packs(out), all);
   }
 
   // out = f(sample, element, in...), with elements counted in canonical (C, H, W) order.
-  template <class F, class... In>
-  void transform_indexed(tensor_view<float> out, F f, In... in) {
-    const transform_quads_indexed<F, int(sizeof...(In))> all{
-        writable(out), {readable(in)...}, indices(out.extents, false), out.extents.channels, out.extents.pixels(), f};
-    launch(quads(out), all);
+  template <class V, class F, class... In>
+  void transform_indexed(tensor_view<V> out, F f, In... in) {
+    const transform_packs_indexed<F, V, element_of<In>...> all{writable(out),
+                                                               {{in.data, in.strides.pixel}...},
+                                                               indices<V>(out.extents, false),
+                                                               out.extents.channels,
+                                                               out.extents.pixels(),
+                                                               f};
+    launch(packs(out), all);
   }
 
-  void copy(tensor_view<float> out, tensor_view<const float> in) { transform(out, value_of_pointwise<identity>{}, in); }
+  template <class V>
+  void copy(tensor_view<V> out, tensor_view<const V> in) {
+    transform(out, value_of_pointwise<identity>{}, in);
+  }
 
   // `count` channels of `in` from `from` on go to those of `out` from `to` on.
-  void copy_channels(tensor_view<float> out, int to, tensor_view<const float> in, int from, int count, bool add) {
+  template <class V>
+  void copy_channels(tensor_view<V> out, int to, tensor_view<const V> in, int from, int count, bool add) {
     const bool last = to + count == out.extents.channels;
-    const int columns = !add && last ? padded_channels(out.extents.channels) - to : count;
-    copy_rows({out.data + to, out.strides.pixel}, {in.data + from, in.strides.pixel}, row_count(out), count, columns,
-              add);
+    const int columns = !add && last ? padded_channels<V>(out.extents.channels) - to : count;
+    launch(row_count(out) * columns, copy_columns<V>{{out.data + to, out.strides.pixel},
+                                                     {in.data + from, in.strides.pixel},
+                                                     std::uint32_t(columns),
+                                                     count,
+                                                     add});
   }
-  void copy_rows(rows to, const_rows from, std::int64_t count, int channels, int columns, bool add) {
-    launch(count * columns, copy_columns{to, from, std::uint32_t(columns), channels, add});
+
+  // to (+)= from on `count` elements; both begin at multiples of 16 bytes.
+  template <class To, class From>
+  void convert(To* to, const From* from, std::size_t count, bool add = false) {
+    launch(std::int64_t(round_up(count, 8) / 8), convert_elements<To, From>{to, from, std::int64_t(count), add});
+  }
+
+  // The parameters of a model, before each of its forward passes: products take their factors from them, as
+  // factor(parameter) has them, in the type of values.
+  template <class V>
+  void take_parameters(const float* parameters, std::size_t count) {
+    if constexpr (!std::is_same_v<V, float>) {
+      auto& f = state_->factors;
+      if (f.copies.size() < count) f.copies = allocate<V>(count), ++state_->moves;
+      f.parameters = parameters;
+      convert(f.copies.data(), parameters, count);
+    }
+  }
+  template <class V>
+  const V* factor(const float* parameter) const {
+    if constexpr (std::is_same_v<V, float>)
+      return parameter;
+    else
+      return parameter ? state_->factors.copies.data() + (parameter - state_->factors.parameters) : nullptr;
   }
 
   // *sum = f(a, b) added up over all elements; f(0, 0) must be 0. The order is fixed.
-  template <class F>
-  void reduce(double* sum, F f, tensor_view<const float> a, tensor_view<const float> b) {
+  template <class F, class A, class B>
+  void reduce(double* sum, F f, tensor_view<A> a, tensor_view<B> b) {
+    using V = std::remove_const_t<A>;
     constexpr std::int64_t most = 1 << 16;
-    const std::int64_t n = quads(a), parts = n < most ? n : most;
+    const std::int64_t n = packs(a), parts = n < most ? n : most;
     auto* partial = static_cast<double*>(scratch(std::size_t(parts) * sizeof(double)));
-    launch(parts, reduce_quads<F>{readable(a), readable(b), indices(a.extents, packed(a) && packed(b)),
-                                  std::uint32_t(n), std::uint32_t(parts), partial, f});
+    launch(parts, reduce_packs<F, V, std::remove_const_t<B>>{readable(a), readable(b),
+                                                             indices<V>(a.extents, packed<V>(a) && packed<V>(b)),
+                                                             std::uint32_t(n), std::uint32_t(parts), partial, f});
     add_up(partial, parts, sum);
   }
   // *sum = the sum of `count` numbers of the device.
@@ -177,61 +205,60 @@ class cuda_device {
   }
 
   // C = op(A) op(B) + beta C, row-major; C is (m, n), the inner extent k. cuBLAS counts by columns: it computes C^T.
-  void gemm(bool transpose_a, bool transpose_b, int m, int n, int k, const float* a, std::ptrdiff_t lda, const float* b,
-            std::ptrdiff_t ldb, float beta, float* c, std::ptrdiff_t ldc) {
+  template <class A, class C>
+  void gemm(bool transpose_a, bool transpose_b, int m, int n, int k, const A* a, std::ptrdiff_t lda, const A* b,
+            std::ptrdiff_t ldb, float beta, C* c, std::ptrdiff_t ldc) {
     if (m == 0 || n == 0) return;
     const device_scope scope(ordinal());
     if (k == 0 && beta == 0) {
-      check_status(cudaMemset2DAsync(c, std::size_t(ldc) * sizeof(float), 0, std::size_t(n) * sizeof(float),
-                                     std::size_t(m), stream()),
-                   "cudaMemset2DAsync", ordinal());
+      check_status(
+          cudaMemset2DAsync(c, std::size_t(ldc) * sizeof(C), 0, std::size_t(n) * sizeof(C), std::size_t(m), stream()),
+          "cudaMemset2DAsync", ordinal());
     } else if (k > 0) {
       const float one = 1;
       check_status(
-          cublasSgemm(state_->blas, transpose_b ? CUBLAS_OP_T : CUBLAS_OP_N, transpose_a ? CUBLAS_OP_T : CUBLAS_OP_N, n,
-                      m, k, &one, b, int(ldb), a, int(lda), &beta, c, int(ldc)),
-          "cublasSgemm", ordinal());
+          cublasGemmEx(state_->blas, transpose_b ? CUBLAS_OP_T : CUBLAS_OP_N, transpose_a ? CUBLAS_OP_T : CUBLAS_OP_N,
+                       n, m, k, &one, b, data_type<A>, int(ldb), a, data_type<A>, int(lda), &beta, c, data_type<C>,
+                       int(ldc), CUBLAS_COMPUTE_32F, CUBLAS_GEMM_DEFAULT),
+          "cublasGemmEx", ordinal());
     }
   }
 
   // y = activation(y + bias); a null bias is none.
-  template <class Activation>
-  void bias_forward(tensor_view<float> y, const float* bias) {
-    bias_forward<Activation>(readable(y), y, bias);
-  }
-  // The same, from another place.
-  template <class Activation>
-  void bias_forward(const_rows from, tensor_view<float> y, const float* bias) {
-    const bool pads = y.extents.channels % quad != 0;
-    if (std::is_same_v<Activation, identity> && !bias && !pads && from.data == y.data) return;
-    launch(quads(y), bias_quads<Activation>{writable(y), from, indices(y.extents, false), y.extents.channels, bias});
+  template <class Activation, class V>
+  void bias_forward(tensor_view<V> y, const float* bias) {
+    const bool pads = y.extents.channels % lanes<V> != 0;
+    if (std::is_same_v<Activation, identity> && !bias && !pads) return;
+    launch(packs(y),
+           bias_packs<Activation, V>{writable(y), writable(y), indices<V>(y.extents, false), y.extents.channels, bias});
   }
 
   // dy *= slope(y), its padding zero; then bias (+)= the sum of dy over samples and pixels; a null bias is none.
-  template <class Activation>
-  void bias_backward(tensor_view<const float> y, tensor_view<float> dy, float* bias, bool add) {
-    const bool changes = !std::is_same_v<Activation, identity> || dy.extents.channels % quad != 0;
-    bias_backward<Activation>(y, readable(dy), changes ? writable(dy) : rows{}, bias, add);
+  template <class Activation, class V>
+  void bias_backward(tensor_view<const V> y, tensor_view<V> dy, float* bias, bool add) {
+    const bool changes = !std::is_same_v<Activation, identity> || dy.extents.channels % lanes<V> != 0;
+    bias_backward<Activation>(y, dy, changes ? writable(dy) : rows<V>{}, bias, add);
   }
   // The same, with the product going elsewhere, or nowhere where `masked` is null.
-  template <class Activation>
-  void bias_backward(tensor_view<const float> y, const_rows dy, rows masked, float* bias, bool add) {
+  template <class Activation, class V>
+  void bias_backward(tensor_view<const V> y, tensor_view<V> dy, rows<V> masked, float* bias, bool add) {
     if (!masked.data && !bias) return;
     const device_scope scope(ordinal());
-    const std::int64_t count = row_count(y), most = 256, wanted = (count + 8 * tile_rows - 1) / (8 * tile_rows);
-    const int channels = y.extents.channels, columns = padded_channels(channels),
-              parts = int(wanted < most ? wanted : most);
-    const dim3 block(tile_columns, tile_rows);
-    const auto tiles = unsigned((columns + tile_columns - 1) / tile_columns);
-    auto* partial =
-        bias ? static_cast<float*>(state_->sums(std::size_t(most) * std::size_t(columns) * sizeof(float))) : nullptr;
-    if (parts > 0) {
-      mask_and_sum<Activation><<<dim3(tiles, unsigned(parts)), block, 0, stream()>>>(readable(y), dy, masked, count,
-                                                                                     channels, columns, partial);
+    constexpr int most = 256;
+    const std::int64_t count = row_count(y);
+    const int channels = y.extents.channels, columns = padded_channels<V>(channels);
+    const column_blocks shares(count, columns / lanes<V>, most);
+    auto* partial = bias ? static_cast<float*>(state_->at_least(
+                               state_->sum_space, std::size_t(most) * std::size_t(columns) * sizeof(float)))
+                         : nullptr;
+    if (count > 0) {
+      mask_and_sum<Activation, V><<<shares.grid, shares.block, 0, stream()>>>(
+          masked_sums<Activation, V>{readable(y), readable(dy), masked, channels}, count, columns, partial);
       check_status(cudaGetLastError(), "mask_and_sum", ordinal());
     }
     if (!bias) return;
-    sum_partial<<<tiles, block, 0, stream()>>>(partial, parts, channels, columns, bias, add);
+    sum_partial<<<unsigned((columns + tile_columns - 1) / tile_columns), dim3(tile_columns, tile_rows), 0, stream()>>>(
+        partial, int(shares.grid.y), channels, columns, bias, add);
     check_status(cudaGetLastError(), "sum_partial", ordinal());
   }
 
@@ -245,99 +272,54 @@ class cuda_device {
     run(thrust::counting_iterator<std::uint32_t>(0), std::uint32_t(count), f);
   }
 
-  static rows writable(tensor_view<float> v) { return {v.data, v.strides.pixel}; }
-  static const_rows readable(tensor_view<const float> v) { return {v.data, v.strides.pixel}; }
-  static std::int64_t row_count(tensor_view<const float> v) { return std::int64_t{v.samples} * v.extents.pixels(); }
-  static std::int64_t quads(tensor_view<const float> v) {
-    return row_count(v) * (padded_channels(v.extents.channels) / quad);
+  template <class V>
+  static rows<V> writable(tensor_view<V> v) {
+    return {v.data, v.strides.pixel};
   }
-  static bool packed(tensor_view<const float> v) { return v.strides.pixel == padded_channels(v.extents.channels); }
-  static quad_indices indices(shape s, bool flat) { return {std::uint32_t(padded_channels(s.channels) / quad), flat}; }
+  template <class V>
+  static rows<const V> readable(tensor_view<V> v) {
+    return {v.data, v.strides.pixel};
+  }
+  template <class V>
+  static std::int64_t row_count(tensor_view<V> v) {
+    return std::int64_t{v.samples} * v.extents.pixels();
+  }
+  template <class V>
+  static std::int64_t packs(tensor_view<V> v) {
+    return row_count(v) * per_row<std::remove_const_t<V>>(v.extents);
+  }
+  template <class V>
+  static pack_indices<lanes<V>> indices(shape s, bool flat) {
+    return {per_row<V>(s), flat};
+  }
 
+  // How often memory that ops share has moved: addresses of before no longer hold.
+  std::uint64_t memory_moves() const { return state_->moves; }
   // Memory whose contents last until the next op: at least `bytes`, from the largest request so far. One that needs
   // more allocates, which an op does not do if its constructor asked for as much.
-  void* scratch(std::size_t bytes) { return state_->scratch(bytes); }
-
-  // Made when the first convolution asks for it.
-  cudnnHandle_t cudnn() {
-    const device_scope scope(ordinal());
-    if (!state_->dnn) {
-      check_status(cudnnCreate(&state_->dnn), "cudnnCreate", ordinal());
-      check_status(cudnnSetStream(state_->dnn, stream()), "cudnnSetStream", ordinal());
-    }
-    return state_->dnn;
+  void* scratch(std::size_t bytes) { return state_->at_least(state_->scratch_space, bytes); }
+  cudnnHandle_t cudnn() { return state_->cudnn(); }
+  // Made, and where the policy says so timed, when first asked for.
+  const cudnn_plan& cudnn_plan_for(const cudnn_geometry& g, cudnnDataType_t type, const cudnn_request& r) {
+    const bool fastest = policy().kernels == cuda_kernels::fastest;
+    return state_->plans.find(cudnn(), state_->cudnn_properties(), stream(),
+                              {{!fastest, policy().math != cuda_math::fp32}, fastest ? 8 : 1}, g, type, r);
   }
 
  private:
-  struct state {
-    int ordinal;
-    cuda_math math;
-    bool owns_stream = false;
-    cudaStream_t stream = nullptr;
-    cublasHandle_t blas = nullptr;
-    cudnnHandle_t dnn = nullptr;
-    device_memory<char> blas_space, scratch_space, sum_space;
-    staging to_device;
-    input_feed inputs;
-
-    state(int device, cudaStream_t users, cuda_math m) : ordinal(device), math(m), stream(users) {
-      int n = 0;
-      const cudaError_t status = cudaGetDeviceCount(&n);
-      if (status != cudaSuccess || n == 0) {
-        cudaGetLastError();
-        throw usage_error(std::string("cuda: this machine has no NVIDIA device that can be used (") +
-                          (status != cudaSuccess ? cudaGetErrorString(status) : "none found") +
-                          "); fc::cpu needs none");
-      }
-      if (device < 0 || device >= n)
-        throw usage_error("cuda: there is no device " + std::to_string(device) + ", this machine has " +
-                          std::to_string(n));
-      try {
-        open();
-      } catch (...) {
-        close();
-        throw;
-      }
-    }
-    ~state() { close(); }
-    state(const state&) = delete;
-    state& operator=(const state&) = delete;
-
-    void open() {
-      const device_scope scope(ordinal);
-      if (!stream) {
-        check_status(cudaStreamCreateWithFlags(&stream, cudaStreamNonBlocking), "cudaStreamCreate", ordinal);
-        owns_stream = true;
-      }
-      check_status(cublasCreate(&blas), "cublasCreate", ordinal);
-      check_status(cublasSetStream(blas, stream), "cublasSetStream", ordinal);
-      check_status(cublasSetMathMode(blas, math == cuda_math::tf32 ? CUBLAS_TF32_TENSOR_OP_MATH : CUBLAS_DEFAULT_MATH),
-                   "cublasSetMathMode", ordinal);
-      // cuBLAS repeats its results only where its workspace does not change; 32 MiB is what it takes on Hopper.
-      blas_space = device_memory<char>(std::size_t{32} << 20, ordinal, stream);
-      check_status(cublasSetWorkspace(blas, blas_space.data(), blas_space.bytes()), "cublasSetWorkspace", ordinal);
-    }
-
-    void close() noexcept {
-      int before = 0;
-      const bool switched = cudaGetDevice(&before) == cudaSuccess && cudaSetDevice(ordinal) == cudaSuccess;
-      if (stream) cudaStreamSynchronize(stream);
-      if (dnn) cudnnDestroy(dnn);
-      if (blas) cublasDestroy(blas);
-      if (owns_stream) cudaStreamDestroy(stream);
-      if (switched) cudaSetDevice(before);
-    }
-
-    void* scratch(std::size_t bytes) { return at_least(scratch_space, bytes); }
-    void* sums(std::size_t bytes) { return at_least(sum_space, bytes); }
-    void* at_least(device_memory<char>& space, std::size_t bytes) {
-      if (bytes > space.bytes()) {
-        space = {};  // freed first: the two need not fit together
-        space = device_memory<char>(bytes, ordinal, stream);
-      }
-      return space.data();
-    }
-  };
+  template <class View>
+  using element_of = std::remove_cv_t<std::remove_pointer_t<decltype(View::data)>>;
+  template <class V>
+  static constexpr cudaDataType_t data_type = std::is_same_v<V, bfloat16> ? CUDA_R_16BF : CUDA_R_32F;
+  template <class V>
+  static std::uint32_t per_row(shape s) {
+    return std::uint32_t(padded_channels<V>(s.channels) / lanes<V>);
+  }
+  // Its rows follow each other, as wide as those of a value of V that stands alone.
+  template <class V, class U>
+  static bool packed(tensor_view<U> v) {
+    return v.strides.pixel == padded_channels<V>(v.extents.channels);
+  }
 
   template <class Index, class Count, class F>
   void run(Index first, Count count, F f) {
@@ -350,25 +332,48 @@ class cuda_device {
     }
   }
 
-  std::unique_ptr<state> state_;
+  std::unique_ptr<cuda_resources> state_;
 };
 
-// The device as networks are written for it: `cuda` computes in single precision throughout, `cuda_tf32` lets the
-// tensor cores round the factors of its products, which are then off by 1e-3 of their size, to be several times faster.
-template <cuda_math Math>
+// The device as networks are written for it. Parameters, their gradients and a solver's state are in single precision
+// on all of them, and so is the arithmetic; what products do with their factors, and how values are stored:
+//   cuda        single precision throughout
+//   cuda_tf32   the tensor cores round factors to 10 bits: off by 1e-3 of their size, and several times faster
+//   cuda_bf16   factors and values have 8 bits, half the memory, and the tensor cores do twice as much again
+// `cuda_fastest<...>` is one of them with kernels that were chosen by timing them: see cuda_kernels.
+template <cuda_policy Policy>
 class basic_cuda : public cuda_device {
  public:
-  static constexpr const char* name = Math == cuda_math::tf32 ? "cuda_tf32" : "cuda";
+  using value = std::conditional_t<Policy.math == cuda_math::bf16, bfloat16, float>;
+  static constexpr cuda_policy policy_of_type = Policy;
+  static constexpr const char* name = [] {
+    constexpr const char* names[] = {"cuda",         "cuda_tf32",         "cuda_bf16",
+                                     "cuda_fastest", "cuda_tf32_fastest", "cuda_bf16_fastest"};
+    return names[int(Policy.math) + 3 * int(Policy.kernels)];
+  }();
 
-  explicit basic_cuda(int ordinal = 0, cudaStream_t stream = nullptr) : cuda_device(ordinal, stream, Math) {}
+  explicit basic_cuda(int ordinal = 0, cudaStream_t stream = nullptr) : cuda_device(ordinal, stream, Policy) {}
 
   // The ranks of a node take its devices in turn. The host does nothing that would want several threads.
   static basic_cuda for_rank(int node_rank, int /*node_size*/, int /*threads*/) {
     const int n = devices();
     return basic_cuda(n > 0 ? node_rank % n : 0);
   }
+
+  static constexpr layout value_layout(shape s) {
+    return blocked_layout(s, s.channels > 0 ? padded_channels<value>(s.channels) : lanes<value>);
+  }
+  static constexpr bool can_slice(shape whole, int first, shape part) {
+    constexpr int n = lanes<value>;
+    return first % n == 0 && (part.channels % n == 0 || first + part.channels == whole.channels);
+  }
 };
-using cuda = basic_cuda<cuda_math::fp32>;
-using cuda_tf32 = basic_cuda<cuda_math::tf32>;
+using cuda = basic_cuda<cuda_policy{cuda_math::fp32}>;
+using cuda_tf32 = basic_cuda<cuda_policy{cuda_math::tf32}>;
+using cuda_bf16 = basic_cuda<cuda_policy{cuda_math::bf16}>;
+template <cuda_policy P>
+using cuda_value = typename basic_cuda<P>::value;
+template <class Device>
+using cuda_fastest = basic_cuda<cuda_policy{Device::policy_of_type.math, cuda_kernels::fastest}>;
 
 }  // namespace firecaffe

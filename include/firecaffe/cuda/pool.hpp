@@ -6,228 +6,252 @@
 namespace firecaffe {
 
 // Pooling by our own functors: cuDNN's means divide otherwise where a window hangs over the padded input, and its
-// maximum gives tied gradients to another element than Caffe does. A thread has four channels of one pixel. Going back
-// it gathers from the windows that its pixel is in, in their order: no atomics, nothing cleared first. Which element
-// was a window's maximum is kept from the forward pass, so that neither x nor y is read again.
-struct pool_geometry {
-  int in_height, in_width, out_height, out_width;
-  window slide;
-  std::uint32_t quads_per_row;
+// maximum gives tied gradients to another element than Caffe does. A thread has 16 bytes of one pixel. Going back it
+// gathers from the windows that its pixel is in, in their order: no atomics, nothing cleared first. Which element was a
+// window's maximum is kept from the forward pass, so that neither x nor y is read again.
 
-  struct range {
-    int first, last;
-  };
+struct pool_range {
+  int first, last;
+};
+
+// Windows along one dimension.
+struct pool_axis {
+  int in, out, kernel, stride, pad;
+
   // The part of window `o` that is inside the input.
-  static __device__ range inside(int o, int kernel, int stride, int pad, int extent) {
+  __device__ pool_range inside(int o) const {
     const int first = o * stride - pad, last = first + kernel;
-    return {first > 0 ? first : 0, last < extent ? last : extent};
+    return {first > 0 ? first : 0, last < in ? last : in};
   }
-  // What the mean divides by, in one dimension: padding counts, what hangs over the padded input does not.
-  static __device__ int divisor(int o, int kernel, int stride, int pad, int extent) {
+  // What the mean divides by: padding counts, what hangs over the padded input does not.
+  __device__ int divisor(int o) const {
     const int first = o * stride - pad, last = first + kernel;
-    return (last < extent + pad ? last : extent + pad) - first;
+    return (last < in + pad ? last : in + pad) - first;
   }
   // The windows that input coordinate `i` is in.
-  static __device__ range windows(int i, int kernel, int stride, int pad, int windows) {
+  __device__ pool_range windows(int i) const {
     const int beyond = i + pad - kernel, last = (i + pad) / stride + 1;
-    return {beyond < 0 ? 0 : beyond / stride + 1, last < windows ? last : windows};
+    return {beyond < 0 ? 0 : beyond / stride + 1, last < out ? last : out};
   }
+  __device__ int tap(int o, int i) const { return i + pad - o * stride; }
+};
 
-  __device__ range inside_rows(int o) const {
-    return inside(o, slide.kernel_h, slide.stride_h, slide.pad_h, in_height);
-  }
-  __device__ range inside_columns(int o) const {
-    return inside(o, slide.kernel_w, slide.stride_w, slide.pad_w, in_width);
-  }
-  __device__ range windows_down(int i) const {
-    return windows(i, slide.kernel_h, slide.stride_h, slide.pad_h, out_height);
-  }
-  __device__ range windows_across(int i) const {
-    return windows(i, slide.kernel_w, slide.stride_w, slide.pad_w, out_width);
-  }
-  __device__ float share(int h, int w) const {
-    return 1.0f / float(divisor(h, slide.kernel_h, slide.stride_h, slide.pad_h, in_height) *
-                        divisor(w, slide.kernel_w, slide.stride_w, slide.pad_w, in_width));
-  }
+struct pool_geometry {
+  pool_axis d, h, w;
+  std::uint32_t packs_per_row;
+  int lanes;
 
-  // Where input pixel (h, w) lies in the window of output pixel (out_h, out_w).
-  __device__ int tap(int out_h, int out_w, int h, int w) const {
-    return (h + slide.pad_h - out_h * slide.stride_h) * slide.kernel_w + w + slide.pad_w - out_w * slide.stride_w;
-  }
-
-  struct position {
-    std::int64_t first_in, first_out;  // rows where the sample starts
-    int h, w, column;
+  struct point {
+    int d, h, w;
   };
-  __device__ position at(std::uint32_t i, int height, int width) const {
-    const std::uint32_t row = i / quads_per_row, line = row / std::uint32_t(width);
-    const std::int64_t sample = line / std::uint32_t(height);
-    return {sample * in_height * in_width, sample * out_height * out_width, int(line % std::uint32_t(height)),
-            int(row % std::uint32_t(width)), int(i % quads_per_row) * quad};
+  struct position : point {
+    std::int64_t first_in, first_out;  // rows where the sample starts
+    int column;
+  };
+  __device__ position at(std::uint32_t i, int depth, int height, int width) const {
+    const std::uint32_t row = i / packs_per_row, line = row / std::uint32_t(width),
+                        plane = line / std::uint32_t(height);
+    const std::uint32_t sample = depth == 1 ? plane : plane / std::uint32_t(depth);
+    return {{int(plane - sample * std::uint32_t(depth)), int(line - plane * std::uint32_t(height)),
+             int(row - line * std::uint32_t(width))},
+            std::int64_t{sample} * d.in * h.in * w.in,
+            std::int64_t{sample} * d.out * h.out * w.out,
+            int(i - row * packs_per_row) * lanes};
   }
-  __device__ position at_output(std::uint32_t i) const { return at(i, out_height, out_width); }
-  __device__ position at_input(std::uint32_t i) const { return at(i, in_height, in_width); }
-  __device__ std::int64_t in_row(const position& p, int h, int w) const { return p.first_in + h * in_width + w; }
-  __device__ std::int64_t out_row(const position& p, int h, int w) const { return p.first_out + h * out_width + w; }
+  __device__ position at_output(std::uint32_t i) const { return at(i, d.out, h.out, w.out); }
+  __device__ position at_input(std::uint32_t i) const { return at(i, d.in, h.in, w.in); }
+  __device__ std::int64_t in_row(const position& p, const point& i) const {
+    return p.first_in + (i.d * h.in + i.h) * w.in + i.w;
+  }
+  __device__ std::int64_t out_row(const position& p, const point& o) const {
+    return p.first_out + (o.d * h.out + o.h) * w.out + o.w;
+  }
+
+  // Where input pixel `i` lies in the window of output pixel `o`, counted row by row, padding included.
+  __device__ int tap(const point& o, const point& i) const {
+    return (d.tap(o.d, i.d) * h.kernel + h.tap(o.h, i.h)) * w.kernel + w.tap(o.w, i.w);
+  }
+  __device__ float share(const point& o) const {
+    return 1.0f / float(d.divisor(o.d) * h.divisor(o.h) * w.divisor(o.w));
+  }
+  // f(pixel) for the pixels of window `o` that are inside the input, and for the windows that pixel `i` is in.
+  template <class F>
+  __device__ void for_each_inside(const point& o, F f) const {
+    visit(d.inside(o.d), h.inside(o.h), w.inside(o.w), f);
+  }
+  template <class F>
+  __device__ void for_each_window(const point& i, F f) const {
+    visit(d.windows(i.d), h.windows(i.h), w.windows(i.w), f);
+  }
+
+ private:
+  template <class F>
+  __device__ static void visit(pool_range in, pool_range down, pool_range across, F f) {
+    for (int a = in.first; a < in.last; ++a)
+      for (int b = down.first; b < down.last; ++b)
+        for (int c = across.first; c < across.last; ++c) f(point{a, b, c});
+  }
 };
 
-// Which element of its window is the maximum, the first of equals, counted row by row over the whole window, padding
-// included. One for each channel, side by side like the channels of a packed y.
-template <class Index>
-struct alignas(quad * sizeof(Index)) winners {
-  Index of[quad];
+// Which element of its window is the maximum, the first of equals. One for each channel, side by side like the channels
+// of a packed y.
+template <class Index, int N>
+struct alignas(N * sizeof(Index) < 16 ? N * sizeof(Index) : 16) winners {
+  Index of[N];
 };
 
-template <class Index>
+template <class Index, class V>
 struct max_pool_forward {
+  static constexpr int n = lanes<V>;
   pool_geometry g;
-  const_rows x;
-  rows y;
-  winners<Index>* winner;
+  rows<const V> x;
+  rows<V> y;
+  winners<Index, n>* winner;
 
   __device__ void operator()(std::uint32_t i) const {
     const auto p = g.at_output(i);
-    const auto down = g.inside_rows(p.h), across = g.inside_columns(p.w);
-    float best[quad], here[quad];
-    winners<Index> which;
-    load_quad(best, x.data + g.in_row(p, down.first, across.first) * x.pitch + p.column);
-    for (int j = 0; j < quad; ++j) which.of[j] = Index(g.tap(p.h, p.w, down.first, across.first));
-    for (int h = down.first; h < down.last; ++h)
-      for (int w = across.first; w < across.last; ++w) {
-        load_quad(here, x.data + g.in_row(p, h, w) * x.pitch + p.column);
-        const auto tap = Index(g.tap(p.h, p.w, h, w));
-        for (int j = 0; j < quad; ++j)
-          if (here[j] > best[j]) best[j] = here[j], which.of[j] = tap;
-      }
-    store_quad(y.data + g.out_row(p, p.h, p.w) * y.pitch + p.column, best);
+    float best[n], here[n];
+    winners<Index, n> which;
+    bool first = true;
+    g.for_each_inside(p, [&](const pool_geometry::point& pixel) {
+      load_pack(here, x.data + g.in_row(p, pixel) * x.pitch + p.column);
+      const auto tap = Index(g.tap(p, pixel));
+      for (int j = 0; j < n; ++j)
+        if (first || here[j] > best[j]) best[j] = here[j], which.of[j] = tap;
+      first = false;
+    });
+    store_pack(y.data + g.out_row(p, p) * y.pitch + p.column, best);
     winner[i] = which;
   }
 };
 
 // A window's gradient goes to its winner.
-template <class Index>
+template <class Index, class V>
 struct max_pool_backward {
+  static constexpr int n = lanes<V>;
   pool_geometry g;
-  const winners<Index>* winner;
-  const_rows dy;
-  rows dx;
+  const winners<Index, n>* winner;
+  rows<const V> dy;
+  rows<V> dx;
   bool add;
 
   __device__ void operator()(std::uint32_t i) const {
     const auto p = g.at_input(i);
-    float* out = dx.data + g.in_row(p, p.h, p.w) * dx.pitch + p.column;
-    float total[quad] = {}, share[quad];
-    if (add) load_quad(total, out);
-    const auto down = g.windows_down(p.h), across = g.windows_across(p.w);
-    for (int h = down.first; h < down.last; ++h)
-      for (int w = across.first; w < across.last; ++w) {
-        const std::int64_t row = g.out_row(p, h, w);
-        const winners<Index> which = winner[row * g.quads_per_row + p.column / quad];
-        load_quad(share, dy.data + row * dy.pitch + p.column);
-        const auto tap = Index(g.tap(h, w, p.h, p.w));
-        for (int j = 0; j < quad; ++j)
-          if (which.of[j] == tap) total[j] += share[j];
-      }
-    store_quad(out, total);
+    V* out = dx.data + g.in_row(p, p) * dx.pitch + p.column;
+    float total[n] = {}, share[n];
+    if (add) load_pack(total, out);
+    g.for_each_window(p, [&](const pool_geometry::point& window) {
+      const std::int64_t row = g.out_row(p, window);
+      const winners<Index, n> which = winner[row * g.packs_per_row + p.column / n];
+      load_pack(share, dy.data + row * dy.pitch + p.column);
+      const auto tap = Index(g.tap(window, p));
+      for (int j = 0; j < n; ++j)
+        if (which.of[j] == tap) total[j] += share[j];
+    });
+    store_pack(out, total);
   }
 };
 
+template <class V>
 struct avg_pool_forward {
+  static constexpr int n = lanes<V>;
   pool_geometry g;
-  const_rows x;
-  rows y;
+  rows<const V> x;
+  rows<V> y;
 
   __device__ void operator()(std::uint32_t i) const {
     const auto p = g.at_output(i);
-    const auto down = g.inside_rows(p.h), across = g.inside_columns(p.w);
-    float total[quad] = {}, here[quad];
-    for (int h = down.first; h < down.last; ++h)
-      for (int w = across.first; w < across.last; ++w) {
-        load_quad(here, x.data + g.in_row(p, h, w) * x.pitch + p.column);
-        for (int j = 0; j < quad; ++j) total[j] += here[j];
-      }
-    for (float& t : total) t *= g.share(p.h, p.w);
-    store_quad(y.data + g.out_row(p, p.h, p.w) * y.pitch + p.column, total);
+    float total[n] = {}, here[n];
+    g.for_each_inside(p, [&](const pool_geometry::point& pixel) {
+      load_pack(here, x.data + g.in_row(p, pixel) * x.pitch + p.column);
+      for (int j = 0; j < n; ++j) total[j] += here[j];
+    });
+    for (float& t : total) t *= g.share(p);
+    store_pack(y.data + g.out_row(p, p) * y.pitch + p.column, total);
   }
 };
 
+template <class V>
 struct avg_pool_backward {
+  static constexpr int n = lanes<V>;
   pool_geometry g;
-  const_rows dy;
-  rows dx;
+  rows<const V> dy;
+  rows<V> dx;
   bool add;
 
   __device__ void operator()(std::uint32_t i) const {
     const auto p = g.at_input(i);
-    float* out = dx.data + g.in_row(p, p.h, p.w) * dx.pitch + p.column;
-    float total[quad] = {}, part[quad];
-    if (add) load_quad(total, out);
-    const auto down = g.windows_down(p.h), across = g.windows_across(p.w);
-    for (int h = down.first; h < down.last; ++h)
-      for (int w = across.first; w < across.last; ++w) {
-        load_quad(part, dy.data + g.out_row(p, h, w) * dy.pitch + p.column);
-        for (int j = 0; j < quad; ++j) total[j] += part[j] * g.share(h, w);
-      }
-    store_quad(out, total);
+    V* out = dx.data + g.in_row(p, p) * dx.pitch + p.column;
+    float total[n] = {}, part[n];
+    if (add) load_pack(total, out);
+    g.for_each_window(p, [&](const pool_geometry::point& window) {
+      load_pack(part, dy.data + g.out_row(p, window) * dy.pitch + p.column);
+      for (int j = 0; j < n; ++j) total[j] += part[j] * g.share(window);
+    });
+    store_pack(out, total);
   }
 };
 
 // The geometry of a pooling layer as its functors take it.
-template <class Layer, place In, place Out>
+template <class V, class Layer, place In, place Out>
 struct cuda_pool {
-  static_assert(In.extents.depth == 1 && Layer::slide(In.extents).kernel_d == 1,
-                "no kernel for volumes on this device");
+  static constexpr window slide = Layer::slide(In.extents);
   static constexpr pool_geometry geometry{
-      In.extents.height, In.extents.width,         Out.extents.height,
-      Out.extents.width, Layer::slide(In.extents), std::uint32_t(padded_channels(In.extents.channels) / quad)};
+      {In.extents.depth, Out.extents.depth, slide.kernel_d, slide.stride_d, slide.pad_d},
+      {In.extents.height, Out.extents.height, slide.kernel_h, slide.stride_h, slide.pad_h},
+      {In.extents.width, Out.extents.width, slide.kernel_w, slide.stride_w, slide.pad_w},
+      std::uint32_t(padded_channels<V>(In.extents.channels) / lanes<V>),
+      lanes<V>};
   static constexpr no_parameters<weight_layout> storage() { return {}; }
   cuda_pool(cuda_device&, int) {}
 };
 
-template <cuda_math Math, class... Options, place In, place Out>
-struct implementation<basic_cuda<Math>, max_pool<Options...>, In, Out> : cuda_pool<max_pool<Options...>, In, Out> {
-  using base = cuda_pool<max_pool<Options...>, In, Out>;
+template <cuda_policy P, class... Options, place In, place Out>
+struct implementation<basic_cuda<P>, max_pool<Options...>, In, Out>
+    : cuda_pool<cuda_value<P>, max_pool<Options...>, In, Out> {
+  using V = cuda_value<P>;
+  using base = cuda_pool<V, max_pool<Options...>, In, Out>;
   static constexpr int taps = max_pool<Options...>::slide(In.extents).taps();
   using index = std::conditional_t<(taps <= 256), std::uint8_t,
                                    std::conditional_t<(taps <= 65536), std::uint16_t, std::uint32_t>>;
 
   implementation(cuda_device& device, int batch)
       : base(device, batch),
-        winner_(device.template allocate<winners<index>>(std::size_t(batch) * std::size_t(Out.extents.pixels()) *
-                                                         base::geometry.quads_per_row)) {}
+        winner_(device.template allocate<winners<index, lanes<V>>>(
+            std::size_t(batch) * std::size_t(Out.extents.pixels()) * base::geometry.packs_per_row)) {}
 
-  void forward(cuda_device& device, tensor_view<const float> x, tensor_view<float> y, no_parameters<const float*>,
+  void forward(cuda_device& device, tensor_view<const V> x, tensor_view<V> y, no_parameters<const float*>,
                const pass&) {
-    device.launch(device.quads(y),
-                  max_pool_forward<index>{base::geometry, device.readable(x), device.writable(y), winner_.data()});
+    device.launch(device.packs(y),
+                  max_pool_forward<index, V>{base::geometry, device.readable(x), device.writable(y), winner_.data()});
   }
-  void backward(cuda_device& device, tensor_view<const float>, tensor_view<const float>, tensor_view<float> dy,
-                tensor_view<float> dx, no_parameters<const float*>, no_parameters<float*>, accumulation adds,
-                const pass&) {
+  void backward(cuda_device& device, tensor_view<const V>, tensor_view<const V>, tensor_view<V> dy, tensor_view<V> dx,
+                no_parameters<const float*>, no_parameters<float*>, accumulation adds, const pass&) {
     if (!dx) return;
-    device.launch(device.quads(dx), max_pool_backward<index>{base::geometry, winner_.data(), device.readable(dy),
-                                                             device.writable(dx), adds.input});
+    device.launch(device.packs(dx), max_pool_backward<index, V>{base::geometry, winner_.data(), device.readable(dy),
+                                                                device.writable(dx), adds.input});
   }
 
  private:
-  device_memory<winners<index>> winner_;
+  device_memory<winners<index, lanes<V>>> winner_;
 };
 
-template <cuda_math Math, class... Options, place In, place Out>
-struct implementation<basic_cuda<Math>, avg_pool<Options...>, In, Out> : cuda_pool<avg_pool<Options...>, In, Out> {
-  using base = cuda_pool<avg_pool<Options...>, In, Out>;
+template <cuda_policy P, class... Options, place In, place Out>
+struct implementation<basic_cuda<P>, avg_pool<Options...>, In, Out>
+    : cuda_pool<cuda_value<P>, avg_pool<Options...>, In, Out> {
+  using V = cuda_value<P>;
+  using base = cuda_pool<V, avg_pool<Options...>, In, Out>;
   using base::base;
 
-  void forward(cuda_device& device, tensor_view<const float> x, tensor_view<float> y, no_parameters<const float*>,
+  void forward(cuda_device& device, tensor_view<const V> x, tensor_view<V> y, no_parameters<const float*>,
                const pass&) {
-    device.launch(device.quads(y), avg_pool_forward{base::geometry, device.readable(x), device.writable(y)});
+    device.launch(device.packs(y), avg_pool_forward<V>{base::geometry, device.readable(x), device.writable(y)});
   }
-  void backward(cuda_device& device, tensor_view<const float>, tensor_view<const float>, tensor_view<float> dy,
-                tensor_view<float> dx, no_parameters<const float*>, no_parameters<float*>, accumulation adds,
-                const pass&) {
+  void backward(cuda_device& device, tensor_view<const V>, tensor_view<const V>, tensor_view<V> dy, tensor_view<V> dx,
+                no_parameters<const float*>, no_parameters<float*>, accumulation adds, const pass&) {
     if (!dx) return;
-    device.launch(device.quads(dx),
-                  avg_pool_backward{base::geometry, device.readable(dy), device.writable(dx), adds.input});
+    device.launch(device.packs(dx),
+                  avg_pool_backward<V>{base::geometry, device.readable(dy), device.writable(dx), adds.input});
   }
 };
 

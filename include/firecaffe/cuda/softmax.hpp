@@ -10,8 +10,9 @@ namespace firecaffe {
 // depends on the sizes alone.
 constexpr int warp_lanes = 32, warps_per_block = 4;
 
+template <class V>
 struct score_rows {
-  const_rows x;
+  rows<const V> x;
   const std::int32_t* labels;
   int samples, classes;
 };
@@ -33,87 +34,97 @@ struct join_sum {
   }
 };
 
-__device__ inline float largest_score(const float* row, int classes, int lane) {
+template <class V>
+__device__ float largest_score(const V* row, int classes, int lane) {
   float top = row[0];
-  for (int c = lane; c < classes; c += warp_lanes) top = row[c] > top ? row[c] : top;
+  for (int c = lane; c < classes; c += warp_lanes) top = join_largest{}(row[c], top);
   return join_warp(top, join_largest{});
 }
-__device__ inline double sum_of_exponentials(const float* row, float top, int classes, int lane) {
+template <class V>
+__device__ double sum_of_exponentials(const V* row, float top, int classes, int lane) {
   double total = 0;
-  for (int c = lane; c < classes; c += warp_lanes) total += double(expf(row[c] - top));
+  for (int c = lane; c < classes; c += warp_lanes) total += double(expf(static_cast<float>(row[c]) - top));
   return join_warp(total, join_sum{});
 }
 
 // losses[n] = the loss of sample n; not a number where its label is none of the classes.
-template <class T>
-__global__ void softmax_losses(score_rows s, T* losses) {
+template <class V>
+__global__ void softmax_losses(score_rows<V> s, double* losses) {
   const int n = int(blockIdx.x) * warps_per_block + int(threadIdx.y), lane = int(threadIdx.x);
   if (n >= s.samples) return;
-  const float* row = s.x.data + n * s.x.pitch;
+  const V* row = s.x.data + n * s.x.pitch;
   const float top = largest_score(row, s.classes, lane);
   const double sum = sum_of_exponentials(row, top, s.classes, lane);
   const int label = s.labels[n];
   const bool valid = label >= 0 && label < s.classes;
-  if (lane == 0) losses[n] = valid ? log(sum) - double(row[label] - top) : nan("");
+  if (lane == 0) losses[n] = valid ? log(sum) - double(static_cast<float>(row[label]) - top) : nan("");
 }
 
 // dx (+)= scale * (softmax(x) - one at the label); padding is zero.
-template <class T>
-__global__ void softmax_gradients(score_rows s, rows dx, int columns, T scale, bool add) {
+template <class V>
+__global__ void softmax_gradients(score_rows<V> s, rows<V> dx, int columns, float scale, bool add) {
   const int n = int(blockIdx.x) * warps_per_block + int(threadIdx.y), lane = int(threadIdx.x);
   if (n >= s.samples) return;
-  const float* row = s.x.data + n * s.x.pitch;
-  float* out = dx.data + n * dx.pitch;
+  const V* row = s.x.data + n * s.x.pitch;
+  V* out = dx.data + n * dx.pitch;
   const float top = largest_score(row, s.classes, lane);
-  const T share = T(double(scale) / sum_of_exponentials(row, top, s.classes, lane));
+  const auto share = float(double(scale) / sum_of_exponentials(row, top, s.classes, lane));
   const int label = s.labels[n];
   for (int c = lane; c < columns; c += warp_lanes) {
-    if (c >= s.classes)
-      out[c] = 0;
-    else
-      out[c] = expf(row[c] - top) * share - (c == label ? scale : T(0)) + (add ? out[c] : 0.0f);
+    float slope = 0;
+    if (c < s.classes)
+      slope = expf(static_cast<float>(row[c]) - top) * share - (c == label ? scale : 0.0f) +
+              (add ? static_cast<float>(out[c]) : 0.0f);
+    out[c] = static_cast<V>(slope);
   }
 }
 
 // right[n] = 1 where the label's score is among the `most` largest, a score equal to it counting as larger.
-template <class T>
-__global__ void label_among_largest(score_rows s, int most, T* right) {
+template <class V>
+__global__ void label_among_largest(score_rows<V> s, int most, double* right) {
   const int n = int(blockIdx.x) * warps_per_block + int(threadIdx.y), lane = int(threadIdx.x);
   if (n >= s.samples) return;
-  const float* row = s.x.data + n * s.x.pitch;
+  const V* row = s.x.data + n * s.x.pitch;
   const int label = s.labels[n];
   const bool valid = label >= 0 && label < s.classes;
   int not_below = 0;
-  for (int c = lane; valid && c < s.classes; c += warp_lanes) not_below += !(row[c] < row[label]);
+  for (int c = lane; valid && c < s.classes; c += warp_lanes)
+    not_below += !(static_cast<float>(row[c]) < static_cast<float>(row[label]));
   not_below = join_warp(not_below, join_sum{});
-  if (lane == 0) right[n] = valid && not_below <= most ? T(1) : T(0);
+  if (lane == 0) right[n] = valid && not_below <= most ? 1.0 : 0.0;
 }
 
 // y = softmax(x), row by row; padding is zero. y may be x.
-template <class T>
-__global__ void softmax_values(const_rows x, rows y, int count, int channels, int columns) {
+template <class V>
+__global__ void softmax_values(rows<const V> x, rows<V> y, int count, int channels, int columns) {
   const int n = int(blockIdx.x) * warps_per_block + int(threadIdx.y), lane = int(threadIdx.x);
   if (n >= count) return;
-  const float* row = x.data + n * x.pitch;
-  float* out = y.data + n * y.pitch;
+  const V* row = x.data + n * x.pitch;
+  V* out = y.data + n * y.pitch;
   const float top = largest_score(row, channels, lane);
-  const T share = T(1.0 / sum_of_exponentials(row, top, channels, lane));
-  for (int c = lane; c < columns; c += warp_lanes) out[c] = c < channels ? expf(row[c] - top) * share : 0.0f;
+  const auto share = float(1.0 / sum_of_exponentials(row, top, channels, lane));
+  for (int c = lane; c < columns; c += warp_lanes)
+    out[c] = static_cast<V>(c < channels ? expf(static_cast<float>(row[c]) - top) * share : 0.0f);
 }
 
 // dx (+)= y (dy - sum of dy y), row by row; padding is zero. dx may be dy.
-template <class T>
-__global__ void softmax_slopes(const_rows y, const_rows dy, rows dx, int count, int channels, int columns, bool add) {
+template <class V>
+__global__ void softmax_slopes(rows<const V> y, rows<const V> dy, rows<V> dx, int count, int channels, int columns,
+                               bool add) {
   const int n = int(blockIdx.x) * warps_per_block + int(threadIdx.y), lane = int(threadIdx.x);
   if (n >= count) return;
-  const float *values = y.data + n * y.pitch, *slopes = dy.data + n * dy.pitch;
-  float* out = dx.data + n * dx.pitch;
+  const V *values = y.data + n * y.pitch, *slopes = dy.data + n * dy.pitch;
+  V* out = dx.data + n * dx.pitch;
   double mean = 0;
-  for (int c = lane; c < channels; c += warp_lanes) mean += double(values[c]) * double(slopes[c]);
-  const T common = T(join_warp(mean, join_sum{}));
+  for (int c = lane; c < channels; c += warp_lanes)
+    mean += double(static_cast<float>(values[c])) * double(static_cast<float>(slopes[c]));
+  const auto common = float(join_warp(mean, join_sum{}));
   for (int c = lane; c < columns; c += warp_lanes) {
-    const float slope = c < channels ? values[c] * (slopes[c] - common) : 0.0f;
-    out[c] = add && c < channels ? out[c] + slope : slope;
+    float slope = 0;
+    if (c < channels)
+      slope = static_cast<float>(values[c]) * (static_cast<float>(slopes[c]) - common) +
+              (add ? static_cast<float>(out[c]) : 0.0f);
+    out[c] = static_cast<V>(slope);
   }
 }
 
@@ -123,75 +134,77 @@ struct warp_per_sample {
       : grid(unsigned((samples + warps_per_block - 1) / warps_per_block)), block(warp_lanes, warps_per_block) {}
 };
 
-template <cuda_math Math, place In, place Out>
-struct implementation<basic_cuda<Math>, softmax, In, Out> {
-  static constexpr int channels = In.extents.channels, columns = padded_channels(channels);
+template <cuda_policy P, place In, place Out>
+struct implementation<basic_cuda<P>, softmax, In, Out> {
+  using V = cuda_value<P>;
+  static constexpr int channels = In.extents.channels, columns = padded_channels<V>(channels);
   static constexpr no_parameters<weight_layout> storage() { return {}; }
   implementation(cuda_device&, int) {}
 
-  void forward(cuda_device& device, tensor_view<const float> x, tensor_view<float> y, no_parameters<const float*>,
+  void forward(cuda_device& device, tensor_view<const V> x, tensor_view<V> y, no_parameters<const float*>,
                const pass&) {
     if (x.samples == 0) return;
     const device_scope scope(device.ordinal());
     const int count = int(device.row_count(x));
     const warp_per_sample w(count);
-    softmax_values<float>
+    softmax_values<V>
         <<<w.grid, w.block, 0, device.stream()>>>(device.readable(x), device.writable(y), count, channels, columns);
     check_status(cudaGetLastError(), "softmax_values", device.ordinal());
   }
 
-  void backward(cuda_device& device, tensor_view<const float>, tensor_view<const float> y, tensor_view<float> dy,
-                tensor_view<float> dx, no_parameters<const float*>, no_parameters<float*>, accumulation adds,
-                const pass&) {
+  void backward(cuda_device& device, tensor_view<const V>, tensor_view<const V> y, tensor_view<V> dy, tensor_view<V> dx,
+                no_parameters<const float*>, no_parameters<float*>, accumulation adds, const pass&) {
     if (!dx || y.samples == 0) return;
     const device_scope scope(device.ordinal());
     const int count = int(device.row_count(y));
     const warp_per_sample w(count);
-    softmax_slopes<float><<<w.grid, w.block, 0, device.stream()>>>(
+    softmax_slopes<V><<<w.grid, w.block, 0, device.stream()>>>(
         device.readable(y), device.readable(dy), device.writable(dx), count, channels, columns, adds.input);
     check_status(cudaGetLastError(), "softmax_slopes", device.ordinal());
   }
 };
 
-template <cuda_math Math, place In, place Out>
-struct implementation<basic_cuda<Math>, softmax_loss, In, Out> {
+template <cuda_policy P, place In, place Out>
+struct implementation<basic_cuda<P>, softmax_loss, In, Out> {
+  using V = cuda_value<P>;
   implementation(cuda_device& device, int batch) { device.scratch(std::size_t(batch) * sizeof(double)); }
 
-  void forward(cuda_device& device, tensor_view<const float> x, target_view<float> target, double* sum, const pass&) {
+  void forward(cuda_device& device, tensor_view<const V> x, target_view<float> target, double* sum, const pass&) {
     auto* losses = static_cast<double*>(device.scratch(std::size_t(x.samples) * sizeof(double)));
     if (x.samples > 0) {
       const device_scope scope(device.ordinal());
       const warp_per_sample w(x.samples);
       softmax_losses<<<w.grid, w.block, 0, device.stream()>>>(
-          score_rows{device.readable(x), target.labels, x.samples, In.extents.channels}, losses);
+          score_rows<V>{device.readable(x), target.labels, x.samples, In.extents.channels}, losses);
       check_status(cudaGetLastError(), "softmax_losses", device.ordinal());
     }
     device.add_up(losses, x.samples, sum);
   }
 
-  void backward(cuda_device& device, tensor_view<const float> x, target_view<float> target, tensor_view<float> dx,
-                double scale, accumulation adds, const pass&) {
+  void backward(cuda_device& device, tensor_view<const V> x, target_view<float> target, tensor_view<V> dx, double scale,
+                accumulation adds, const pass&) {
     if (!dx || x.samples == 0) return;
     const device_scope scope(device.ordinal());
     const warp_per_sample w(x.samples);
     softmax_gradients<<<w.grid, w.block, 0, device.stream()>>>(
-        score_rows{device.readable(x), target.labels, x.samples, In.extents.channels}, device.writable(dx),
-        padded_channels(In.extents.channels), float(scale), adds.input);
+        score_rows<V>{device.readable(x), target.labels, x.samples, In.extents.channels}, device.writable(dx),
+        padded_channels<V>(In.extents.channels), float(scale), adds.input);
     check_status(cudaGetLastError(), "softmax_gradients", device.ordinal());
   }
 };
 
-template <cuda_math Math, int K, place In, place Out>
-struct implementation<basic_cuda<Math>, accuracy<K>, In, Out> {
+template <cuda_policy P, int K, place In, place Out>
+struct implementation<basic_cuda<P>, accuracy<K>, In, Out> {
+  using V = cuda_value<P>;
   implementation(cuda_device& device, int batch) { device.scratch(std::size_t(batch) * sizeof(double)); }
 
-  void forward(cuda_device& device, tensor_view<const float> x, target_view<float> target, double* sum, const pass&) {
+  void forward(cuda_device& device, tensor_view<const V> x, target_view<float> target, double* sum, const pass&) {
     auto* right = static_cast<double*>(device.scratch(std::size_t(x.samples) * sizeof(double)));
     if (x.samples > 0) {
       const device_scope scope(device.ordinal());
       const warp_per_sample w(x.samples);
       label_among_largest<<<w.grid, w.block, 0, device.stream()>>>(
-          score_rows{device.readable(x), target.labels, x.samples, In.extents.channels}, K, right);
+          score_rows<V>{device.readable(x), target.labels, x.samples, In.extents.channels}, K, right);
       check_status(cudaGetLastError(), "label_among_largest", device.ordinal());
     }
     device.add_up(right, x.samples, sum);

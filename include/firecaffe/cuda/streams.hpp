@@ -20,6 +20,12 @@ inline owned_stream make_stream(int device) {
   check_status(cudaStreamCreateWithFlags(&s, cudaStreamNonBlocking), "cudaStreamCreate", device);
   return owned_stream(s);
 }
+// An event that says when, beside whether.
+inline owned_event make_timer(int device) {
+  cudaEvent_t e = nullptr;
+  check_status(cudaEventCreate(&e), "cudaEventCreate", device);
+  return owned_event(e);
+}
 inline owned_event make_event(int device) {
   cudaEvent_t e = nullptr;
   check_status(cudaEventCreateWithFlags(&e, cudaEventDisableTiming), "cudaEventCreate", device);

@@ -36,42 +36,88 @@ __device__ T sum_of_tile(T mine) {
   return mine;
 }
 
-// N sums of each column over this block's share of the rows from `first` to `last`: f(row, sums) adds to them. The i-th
-// of column c goes to to[i * columns + c], padding is zero.
-template <int N, class F>
-__device__ void sum_columns(std::int64_t first, std::int64_t last, int channels, int columns, float* to, F f) {
-  const int c = int(blockIdx.x) * tile_columns + int(threadIdx.x);
-  float sums[N] = {};
-  if (c < channels)
-    for (std::int64_t r = first + std::int64_t{blockIdx.y} * tile_rows + threadIdx.y; r < last;
-         r += std::int64_t{gridDim.y} * tile_rows)
-      f(r, sums);
-  for (int i = 0; i < N; ++i) {
-    if (i > 0) __syncthreads();
-    const float total = sum_of_tile(sums[i]);
-    if (threadIdx.y == 0 && c < columns) to[i * columns + c] = total;
+// How sums over the rows of a matrix are shared: a thread has a pack of columns, a block as many packs side by side as
+// there are, up to a warp of them, and rows below; blocks have every so many rows.
+struct column_blocks {
+  dim3 grid, block;
+  // `most`: shares of the rows. Each thread gets at least 8.
+  column_blocks(std::int64_t count, int packs, int most) {
+    unsigned across = 1;
+    while (across < 32 && int(across) < packs) across *= 2;
+    block = dim3(across, sum_threads / across);
+    const std::int64_t wanted = (count + 8 * block.y - 1) / (8 * block.y);
+    grid = dim3((unsigned(packs) + across - 1) / across, unsigned(wanted < most ? wanted : most));
   }
+};
+
+// N sums of each column over this block's share of the rows from `first` to `last`. source.load(row, column) gets what
+// is needed of a pack, source.add(row, column, loaded, sums) adds it to sums[0 to N - 1][each column of the pack]. The
+// i-th sum of column c goes to to[i * columns + c]. Some rows are loaded before any is added, to keep memory busy.
+template <int N, class V, class Source>
+__device__ void sum_columns(std::int64_t first, std::int64_t last, int columns, float* to, const Source& source) {
+  constexpr int n = lanes<V>, ahead = 4;
+  const int column = int(blockIdx.x * blockDim.x + threadIdx.x) * n;
+  const std::int64_t stride = std::int64_t{gridDim.y} * blockDim.y;
+  float sums[N][n] = {};
+  if (column < columns)
+    for (std::int64_t r = first + std::int64_t{blockIdx.y} * blockDim.y + threadIdx.y; r < last; r += ahead * stride) {
+      typename Source::loaded held[ahead];
+#pragma unroll
+      for (int k = 0; k < ahead; ++k)
+        if (r + k * stride < last) held[k] = source.load(r + k * stride, column);
+#pragma unroll
+      for (int k = 0; k < ahead; ++k)
+        if (r + k * stride < last) source.add(r + k * stride, column, held[k], sums);
+    }
+  if (!to) return;
+  __shared__ float tile[sum_threads][N * n];
+  float* const mine = tile[threadIdx.y * blockDim.x + threadIdx.x];
+  for (int i = 0; i < N; ++i)
+    for (int j = 0; j < n; ++j) mine[i * n + j] = sums[i][j];
+  for (unsigned half = blockDim.y / 2; half > 0; half /= 2) {
+    __syncthreads();
+    if (threadIdx.y < half)
+      for (int k = 0; k < N * n; ++k) mine[k] += tile[(threadIdx.y + half) * blockDim.x + threadIdx.x][k];
+  }
+  if (threadIdx.y == 0 && column < columns)
+    for (int i = 0; i < N; ++i)
+      for (int j = 0; j < n; ++j) to[i * columns + column + j] = mine[i * n + j];
 }
 
-// masked = dy * slope(y) where `masked` has data (padding: zero), and partial[blockIdx.y] = its sums over this block's
-// rows, where `partial` is not null. `columns` counts the padding.
-template <class Activation>
-__global__ void mask_and_sum(const_rows y, const_rows dy, rows masked, std::int64_t count, int channels, int columns,
-                             float* partial) {
-  const int c = int(blockIdx.x) * tile_columns + int(threadIdx.x);
-  float total = 0;
-  if (c < columns)
-    for (std::int64_t r = std::int64_t{blockIdx.y} * tile_rows + threadIdx.y; r < count;
-         r += std::int64_t{gridDim.y} * tile_rows) {
-      float d = c < channels ? dy.data[r * dy.pitch + c] : 0.0f;
+// masked = dy * slope(y) where `masked` has data (padding: zero), and its sums.
+template <class Activation, class V>
+struct masked_sums {
+  static constexpr int n = lanes<V>;
+  rows<const V> y, dy;
+  rows<V> masked;
+  int channels;
+
+  struct loaded {
+    pack<n, V> y, dy;
+  };
+  __device__ loaded load(std::int64_t row, int column) const {
+    loaded l;
+    l.dy = *reinterpret_cast<const pack<n, V>*>(dy.data + row * dy.pitch + column);
+    if constexpr (!std::is_same_v<Activation, identity>)
+      l.y = *reinterpret_cast<const pack<n, V>*>(y.data + row * y.pitch + column);
+    return l;
+  }
+  __device__ void add(std::int64_t row, int column, const loaded& l, float (&sums)[1][n]) const {
+    float d[n];
+    for (int j = 0; j < n; ++j) {
+      d[j] = column + j < channels ? static_cast<float>(l.dy.of[j]) : 0.0f;
       if constexpr (!std::is_same_v<Activation, identity>)
-        if (c < channels) d *= Activation::slope(y.data[r * y.pitch + c]);
-      if (masked.data) masked.data[r * masked.pitch + c] = d;
-      total += d;
+        if (column + j < channels) d[j] *= Activation::slope(static_cast<float>(l.y.of[j]));
+      sums[0][j] += d[j];
     }
-  if (!partial) return;
-  total = sum_of_tile(total);
-  if (threadIdx.y == 0 && c < columns) partial[std::int64_t{blockIdx.y} * columns + c] = total;
+    if (masked.data) store_pack(masked.data + row * masked.pitch + column, d);
+  }
+};
+
+// partial[blockIdx.y] = the sums over this block's rows, where `partial` is not null. `columns` counts the padding.
+template <class Activation, class V>
+__global__ void mask_and_sum(masked_sums<Activation, V> source, std::int64_t count, int columns, float* partial) {
+  sum_columns<1, V>(0, count, columns, partial ? partial + std::int64_t{blockIdx.y} * columns : nullptr, source);
 }
 
 // sums (+)= the partial sums of each channel.

@@ -26,7 +26,8 @@ struct dropout_mask {
 
   template <class T>
   FIRECAFFE_HD T operator()(int sample, int element, T x) const {
-    const random_key key{now.seed, now.step, now.first_sample + std::uint32_t(sample), random_use::dropout, now.part};
+    const random_key key{now.seed, now.current_step(), now.first_sample + std::uint32_t(sample), random_use::dropout,
+                         now.part};
     return random_word(key, std::uint64_t(element)) >= threshold ? x * T(scale) : T(0);
   }
   template <class T>
@@ -38,6 +39,7 @@ struct dropout_mask {
 template <class Device, class Ratio, place In, place Out>
 struct implementation<Device, dropout<Ratio>, In, Out> {
   using T = typename Device::scalar;
+  using V = typename Device::value;
   static constexpr no_parameters<weight_layout> storage() { return {}; }
   implementation(Device&, int) {}
 
@@ -47,19 +49,19 @@ struct implementation<Device, dropout<Ratio>, In, Out> {
     return {now, std::uint32_t(value_of<Ratio> * 4294967296.0), 1.0 / (1.0 - value_of<Ratio>)};
   }
 
-  void forward(Device& device, tensor_view<const T> x, tensor_view<T> y, no_parameters<const T*>, const pass& now) {
+  void forward(Device& device, tensor_view<const V> x, tensor_view<V> y, no_parameters<const T*>, const pass& now) {
     if (now.training)
       device.transform_indexed(y, mask(now), x);
     else if (x.data != y.data)
       device.copy(y, x);
   }
 
-  void backward(Device& device, tensor_view<const T>, tensor_view<const T>, tensor_view<T> dy, tensor_view<T> dx,
+  void backward(Device& device, tensor_view<const V>, tensor_view<const V>, tensor_view<V> dy, tensor_view<V> dx,
                 no_parameters<const T*>, no_parameters<T*>, accumulation adds, const pass& now) {
     if (!dx) return;
-    const tensor_view<const T> from = dy;
+    const tensor_view<const V> from = dy;
     if (adds.input)
-      device.transform_indexed(dx, mask(now), from, tensor_view<const T>(dx));
+      device.transform_indexed(dx, mask(now), from, tensor_view<const V>(dx));
     else
       device.transform_indexed(dx, mask(now), from);
   }

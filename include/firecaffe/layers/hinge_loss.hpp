@@ -31,10 +31,10 @@ struct hinge_loss : loss_defaults {
 };
 
 // losses[n] = the loss of sample n
-template <bool Squared, class T>
+template <bool Squared, class T, class V>
 struct hinge_of_sample {
   static constexpr bool loops = true;
-  tensor_view<const T> x;
+  tensor_view<const V> x;
   const std::int32_t* labels;
   double* losses;
 
@@ -42,7 +42,8 @@ struct hinge_of_sample {
     const int n = int(i);
     double loss = 0;
     for (int c = 0; c < x.extents.channels; ++c) {
-      const double margin = 1 + (c == labels[n] ? -double(x(n, c, 0)) : double(x(n, c, 0)));
+      const auto score = double(T(x(n, c, 0)));
+      const double margin = 1 + (c == labels[n] ? -score : score);
       if (margin > 0) loss += Squared ? margin * margin : margin;
     }
     losses[n] = loss;
@@ -81,20 +82,21 @@ struct scaled_hinge_slope {
 template <class Device, class... Options, place In, place Out>
 struct implementation<Device, hinge_loss<Options...>, In, Out> {
   using T = typename Device::scalar;
+  using V = typename Device::value;
   static constexpr bool squared = hinge_loss<Options...>::settings.squared;
   implementation(Device& device, int batch) : losses_(device.template allocate<double>(std::size_t(batch))) {}
 
-  void forward(Device& device, tensor_view<const T> x, target_view<T> target, double* sum, const pass&) {
-    device.for_each(std::size_t(x.samples), hinge_of_sample<squared, T>{x, target.labels, losses_.data()});
+  void forward(Device& device, tensor_view<const V> x, target_view<T> target, double* sum, const pass&) {
+    device.for_each(std::size_t(x.samples), hinge_of_sample<squared, T, V>{x, target.labels, losses_.data()});
     device.for_each(1, sum_of_samples{losses_.data(), x.samples, sum});
   }
 
-  void backward(Device& device, tensor_view<const T> x, target_view<T> target, tensor_view<T> dx, double scale,
+  void backward(Device& device, tensor_view<const V> x, target_view<T> target, tensor_view<V> dx, double scale,
                 accumulation adds, const pass&) {
     if (!dx) return;
     const scaled_hinge_slope<squared> slope{target.labels, scale};
     if (adds.input)
-      device.transform_indexed(dx, slope, x, tensor_view<const T>(dx));
+      device.transform_indexed(dx, slope, x, tensor_view<const V>(dx));
     else
       device.transform_indexed(dx, slope, x);
   }

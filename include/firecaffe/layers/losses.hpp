@@ -53,17 +53,18 @@ struct scaled_difference {
 template <class Device, place In, place Out>
 struct implementation<Device, euclidean_loss, In, Out> {
   using T = typename Device::scalar;
+  using V = typename Device::value;
   implementation(Device&, int) {}
 
-  void forward(Device& device, tensor_view<const T> x, target_view<T> target, double* sum, const pass&) {
+  void forward(Device& device, tensor_view<const V> x, target_view<T> target, double* sum, const pass&) {
     device.reduce(sum, half_square{}, x, target.values);
   }
 
-  void backward(Device& device, tensor_view<const T> x, target_view<T> target, tensor_view<T> dx, double scale,
+  void backward(Device& device, tensor_view<const V> x, target_view<T> target, tensor_view<V> dx, double scale,
                 accumulation adds, const pass&) {
     if (!dx) return;
     if (adds.input)
-      device.transform(dx, scaled_difference{scale}, x, target.values, tensor_view<const T>(dx));
+      device.transform(dx, scaled_difference{scale}, x, target.values, tensor_view<const V>(dx));
     else
       device.transform(dx, scaled_difference{scale}, x, target.values);
   }

@@ -29,9 +29,9 @@ struct lrn_within : layer_defaults {
 };
 
 // f(value) added up over the window around an element, given by its place in (C, H, W).
-template <class T>
+template <class T, class V>
 struct window_around {
-  tensor_view<const T> from;
+  tensor_view<const V> from;
   int side;  // pixels on each side of the middle
 
   template <class F>
@@ -42,7 +42,7 @@ struct window_around {
     const int left = w > side ? w - side : 0, right = w + side < width ? w + side : width - 1;
     T total = 0;
     for (int r = top; r <= bottom; ++r)
-      for (int t = left; t <= right; ++t) total += f(from(n, c, r * width + t));
+      for (int t = left; t <= right; ++t) total += f(T(from(n, c, r * width + t)));
     return total;
   }
 };
@@ -55,9 +55,9 @@ struct square_of {
 };
 
 // g * s^exponent, times x where `times_x`; in forward g is x. With `add`, what is there on top.
-template <class T, bool Times_x>
+template <class T, class V, bool Times_x>
 struct times_power {
-  window_around<T> window;
+  window_around<T, V> window;
   double alpha, exponent;
 
   FIRECAFFE_HD T operator()(int n, int element, T g, T x) const {
@@ -69,9 +69,9 @@ struct times_power {
 };
 
 // dx - factor * x * (the sum of the products in the window)
-template <class T>
+template <class T, class V>
 struct less_products {
-  window_around<T> window;
+  window_around<T, V> window;
   double factor;
 
   struct itself {
@@ -86,27 +86,28 @@ struct less_products {
 template <class Device, class... Options, place In, place Out>
 struct implementation<Device, lrn_within<Options...>, In, Out> {
   using T = typename Device::scalar;
+  using V = typename Device::value;
   static constexpr lrn_within_settings s = lrn_within<Options...>::settings;
   static constexpr int side = s.local_size / 2;
   static constexpr double alpha = s.alpha / (s.local_size * s.local_size);
   static constexpr no_parameters<weight_layout> storage() { return {}; }
   implementation(Device&, int) {}
 
-  void forward(Device& device, tensor_view<const T> x, tensor_view<T> y, no_parameters<const T*>, const pass&) {
-    device.transform_indexed(y, times_power<T, false>{{x, side}, alpha, -s.beta}, x, x);
+  void forward(Device& device, tensor_view<const V> x, tensor_view<V> y, no_parameters<const T*>, const pass&) {
+    device.transform_indexed(y, times_power<T, V, false>{{x, side}, alpha, -s.beta}, x, x);
   }
 
-  void backward(Device& device, tensor_view<const T> x, tensor_view<const T>, tensor_view<T> dy, tensor_view<T> dx,
+  void backward(Device& device, tensor_view<const V> x, tensor_view<const V>, tensor_view<V> dy, tensor_view<V> dx,
                 no_parameters<const T*>, no_parameters<T*>, accumulation adds, const pass&) {
     if (!dx) return;
-    const tensor_view<const T> from = dy, own = dx;
-    const times_power<T, false> direct{{x, side}, alpha, -s.beta};
+    const tensor_view<const V> from = dy, own = dx;
+    const times_power<T, V, false> direct{{x, side}, alpha, -s.beta};
     if (adds.input)
       device.transform_indexed(dx, direct, from, x, own);
     else
       device.transform_indexed(dx, direct, from, x);
-    device.transform_indexed(dy, times_power<T, true>{{x, side}, alpha, -s.beta - 1}, from, x);
-    device.transform_indexed(dx, less_products<T>{{from, side}, 2 * alpha * s.beta}, x, own);
+    device.transform_indexed(dy, times_power<T, V, true>{{x, side}, alpha, -s.beta - 1}, from, x);
+    device.transform_indexed(dx, less_products<T, V>{{from, side}, 2 * alpha * s.beta}, x, own);
   }
 };
 

@@ -86,19 +86,20 @@ struct gradient_of_pointwise {
 template <class Device, class Layer, place In, place Out>
 requires(pointwise<Layer> || pointwise_of_input<Layer>) struct implementation<Device, Layer, In, Out> {
   using T = typename Device::scalar;
+  using V = typename Device::value;
   static constexpr no_parameters<weight_layout> storage() { return {}; }
   implementation(Device&, int) {}
 
-  void forward(Device& device, tensor_view<const T> x, tensor_view<T> y, no_parameters<const T*>, const pass&) {
+  void forward(Device& device, tensor_view<const V> x, tensor_view<V> y, no_parameters<const T*>, const pass&) {
     device.transform(y, value_of_pointwise<Layer>{}, x);
   }
 
-  void backward(Device& device, tensor_view<const T> x, tensor_view<const T> y, tensor_view<T> dy, tensor_view<T> dx,
+  void backward(Device& device, tensor_view<const V> x, tensor_view<const V> y, tensor_view<V> dy, tensor_view<V> dx,
                 no_parameters<const T*>, no_parameters<T*>, accumulation adds, const pass&) {
     if (!dx) return;
-    const tensor_view<const T> from = dy, at = pointwise_of_input<Layer> ? x : y;
+    const tensor_view<const V> from = dy, at = pointwise_of_input<Layer> ? x : y;
     if (adds.input)
-      device.transform(dx, gradient_of_pointwise<Layer>{}, at, from, tensor_view<const T>(dx));
+      device.transform(dx, gradient_of_pointwise<Layer>{}, at, from, tensor_view<const V>(dx));
     else
       device.transform(dx, gradient_of_pointwise<Layer>{}, at, from);
   }

@@ -50,18 +50,19 @@ struct scaled_sigmoid_difference {
 template <class Device, place In, place Out>
 struct implementation<Device, sigmoid_cross_entropy_loss, In, Out> {
   using T = typename Device::scalar;
+  using V = typename Device::value;
   implementation(Device&, int) {}
 
-  void forward(Device& device, tensor_view<const T> x, target_view<T> target, double* sum, const pass&) {
+  void forward(Device& device, tensor_view<const V> x, target_view<T> target, double* sum, const pass&) {
     device.reduce(sum, cross_entropy_above_log_of_two{}, x, target.values);
     device.for_each(1, add_to_sum{sum, log_of_two * double(x.samples) * double(In.extents.elements())});
   }
 
-  void backward(Device& device, tensor_view<const T> x, target_view<T> target, tensor_view<T> dx, double scale,
+  void backward(Device& device, tensor_view<const V> x, target_view<T> target, tensor_view<V> dx, double scale,
                 accumulation adds, const pass&) {
     if (!dx) return;
     if (adds.input)
-      device.transform(dx, scaled_sigmoid_difference{scale}, x, target.values, tensor_view<const T>(dx));
+      device.transform(dx, scaled_sigmoid_difference{scale}, x, target.values, tensor_view<const V>(dx));
     else
       device.transform(dx, scaled_sigmoid_difference{scale}, x, target.values);
   }

@@ -55,10 +55,14 @@ struct memory_plan {
   }
   static constexpr std::size_t labels(int batch) { return std::size_t(batch); }
 
-  // Parameters, gradients, values and their gradients, targets, labels and results. A solver's state comes on top.
+  // Parameters, gradients, values and their gradients, targets, labels and results; where values are of another type
+  // than parameters, copies of these as factors. A solver's state comes on top.
   static constexpr std::size_t bytes(int batch) {
-    return (parameter_elements + gradient_elements + activation_elements(batch) + target_elements(batch)) * sizeof(T) +
-           labels(batch) * sizeof(std::int32_t) + results * sizeof(double);
+    using V = typename Device::value;
+    const std::size_t copies = std::is_same_v<V, T> ? 0 : parameter_elements;
+    return (parameter_elements + gradient_elements + target_elements(batch)) * sizeof(T) +
+           (activation_elements(batch) + copies) * sizeof(V) + labels(batch) * sizeof(std::int32_t) +
+           results * sizeof(double);
   }
 };
 

@@ -24,6 +24,7 @@ template <class Net, class Device, plan_options Options = plan_options{}>
 class model {
  public:
   using T = typename Device::scalar;
+  using V = typename Device::value;
   using memory = memory_plan<Net, Device, Options>;
   static constexpr auto& the_plan = plan<Net, Device, Options>;
   static constexpr auto& the_parameters = parameters_of<Net, Device, Options>;
@@ -38,7 +39,7 @@ class model {
         parameters_(device_.template allocate<T>(memory::parameter_elements)),
         own_gradients_(device_.template allocate<T>(gradients == nullptr ? memory::gradient_elements : 0)),
         gradients_(gradients == nullptr ? own_gradients_.data() : gradients),
-        activations_(device_.template allocate<T>(memory::activation_elements(batch))),
+        activations_(device_.template allocate<V>(memory::activation_elements(batch))),
         targets_(device_.template allocate<T>(memory::target_elements(batch))),
         labels_(device_.template allocate<std::int32_t>(memory::labels(batch))),
         results_(device_.template allocate<double>(memory::results)),
@@ -46,6 +47,7 @@ class model {
     if (reinterpret_cast<std::uintptr_t>(gradients) % 64 != 0)
       throw usage_error("model: memory for gradients must begin at a multiple of 64 bytes");
     fill(seed);
+    give_parameters();
   }
 
   Device& device() { return device_; }
@@ -102,6 +104,7 @@ class model {
   // calls done(op index).
   template <class Done>
   void forward(pass now, Done done) {
+    give_parameters();
     for_each_op([&](auto i) {
       forward_op<i>(now);
       done(int(i));
@@ -135,6 +138,9 @@ class model {
   }
   void results(std::span<double, memory::results> out) { device_.download(out.data(), results_.data(), out.size()); }
 
+  // The same as they lie in the device's memory.
+  const double* device_results() const { return results_.data(); }
+
   // A value, or its gradient where one is planned, in canonical order. Values between fused or in-place ops are gone.
   std::vector<T> value(int v) {
     std::vector<T> out(std::size_t(samples_) * std::size_t(the_plan.values[v].extents.elements()));
@@ -156,12 +162,12 @@ class model {
     return v;
   }();
 
-  tensor_view<T> view(int v) {
+  tensor_view<V> view(int v) {
     const planned_value& p = the_plan.values[v];
     const std::size_t base = the_plan.values[p.home].offset * std::size_t(capacity_);
     return {activations_.data() + base + p.shift, samples_, p.extents, p.strides};
   }
-  tensor_view<T> gradient_view(int v) {
+  tensor_view<V> gradient_view(int v) {
     const planned_value& p = the_plan.values[v];
     if (!p.gradient) return {nullptr, samples_, p.extents, p.strides};
     const std::size_t base = the_plan.values[p.home].gradient_offset * std::size_t(capacity_);
@@ -191,7 +197,13 @@ class model {
     (std::make_integer_sequence<int, op_count>{});
   }
 
-  static tensor_view<const T> constant(tensor_view<T> v) { return v; }
+  // A device whose products take factors of another type makes copies.
+  void give_parameters() {
+    if constexpr (requires { device_.template take_parameters<V>(parameters_.data(), std::size_t{}); })
+      device_.template take_parameters<V>(parameters_.data(), memory::parameter_elements);
+  }
+
+  static tensor_view<const V> constant(tensor_view<V> v) { return v; }
 
   tensor_view<T> target_view_storage() {
     return {targets_.data(), samples_, memory::target_shape, Device::value_layout(memory::target_shape)};
@@ -312,7 +324,8 @@ class model {
   int capacity_, samples_ = 0;
   typename Device::template memory<T> parameters_, own_gradients_;
   T* gradients_;
-  typename Device::template memory<T> activations_, targets_;
+  typename Device::template memory<V> activations_;
+  typename Device::template memory<T> targets_;
   typename Device::template memory<std::int32_t> labels_;
   typename Device::template memory<double> results_;
   slots<std::make_integer_sequence<int, op_count>> ops_;

@@ -16,6 +16,7 @@ namespace firecaffe {
 // padding. It plans and cannot run.
 struct no_device {
   using scalar = float;
+  using value = float;
   static constexpr const char* name = "no device in particular";
   static constexpr std::size_t alignment = 1;
   static constexpr bool slices_are_whole = true;
@@ -73,7 +74,7 @@ struct summary_table {
       r.sent_bytes += round_up(the_parameters.list[i].stored.extent, Device::alignment) * sizeof(T);
     }
     if (o.output >= 0 && the_plan.values[o.output].home == o.output)
-      r.activation_bytes = std::size_t(the_plan.values[o.output].strides.sample) * sizeof(T);
+      r.activation_bytes = std::size_t(the_plan.values[o.output].strides.sample) * sizeof(typename Device::value);
     r.note = note(o);
     return r;
   }
@@ -148,7 +149,7 @@ std::string summary(int batch = 1) {
                 "MFLOP", "act. bytes", "sent bytes");
   std::string out = head;
   const planned_value& in = table::the_plan.values[0];
-  out += line("", "input", text_of(in.extents), 0, 0, std::size_t(in.strides.sample) * sizeof(typename Device::scalar),
+  out += line("", "input", text_of(in.extents), 0, 0, std::size_t(in.strides.sample) * sizeof(typename Device::value),
               0, "");
   std::int64_t parameters = 0, work = 0;
   auto add = [&](const summary_row& r) {
@@ -159,7 +160,7 @@ std::string summary(int batch = 1) {
   [&]<int... I>(std::integer_sequence<int, I...>) { (add(table::template row<I>()), ...); }
   (std::make_integer_sequence<int, table::the_plan.op_count>{});
   out +=
-      line("", "total", "", parameters, double(work) * 1e-6, table::the_plan.elements * sizeof(typename Device::scalar),
+      line("", "total", "", parameters, double(work) * 1e-6, table::the_plan.elements * sizeof(typename Device::value),
            Options.training ? memory::parameter_elements * sizeof(typename Device::scalar) : 0,
            "per sample, with gradients");
   return out + "memory of a model for " + std::to_string(batch) + " samples on " + Device::name + ": " +

@@ -52,6 +52,7 @@ struct penalised_gradient {
   const double* scale;
   T decay;
 
+  penalised_gradient() = default;
   penalised_gradient(const update_of<T>& u, double weight_decay)
       : weights(u.weights), gradients(u.gradients), scale(u.gradient_scale), decay(T(weight_decay * u.decay_mult)) {}
   FIRECAFFE_HD T operator()(std::size_t i) const { return T(*scale) * gradients[i] + decay * weights[i]; }

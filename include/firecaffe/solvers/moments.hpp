@@ -15,6 +15,7 @@ struct moments {
   T* mean;
   T* square;
 
+  moments() = default;
   // The solver's first two arrays of state hold M and V.
   template <class Solver>
   moments(const Solver& s, const update_of<T>& u, double weight_decay)
@@ -43,6 +44,7 @@ struct corrected_moments {
   moments<T> both;
   T mean_correction, square_correction, epsilon;
 
+  corrected_moments() = default;
   template <class Solver>
   corrected_moments(const Solver& s, const update_of<T>& u)
       : both(s, u, 0),

@@ -16,6 +16,13 @@ class stopwatch {
   std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now();
 };
 
+// A step that was asked for.
+struct step_asked {
+  std::int64_t iteration, first, passes;  // updates before it; its passes, counted from the epoch's first
+  double rate;
+  int samples;
+};
+
 // Turns steps into events: rates, means over the epoch.
 class run_watch {
  public:
@@ -23,10 +30,11 @@ class run_watch {
 
   void begin_epoch() { epoch_start_ = step_start_ = watch_.seconds(), loss_ = 0, samples_ = 0; }
 
-  step_event step(std::int64_t iteration, int epoch, std::int64_t step, double loss, double rate, int samples) {
+  step_event step(int epoch, const step_asked& a, double loss) {
     const double now = watch_.seconds(), took = now - step_start_;
-    step_start_ = now, loss_ += loss * samples, samples_ += samples;
-    return {iteration, epoch, step, steps_, loss, rate, took > 0 ? samples / took : 0, now, epochs_};
+    step_start_ = now, loss_ += loss * a.samples, samples_ += a.samples;
+    const std::int64_t last = a.first + a.passes - 1;
+    return {a.iteration + 1, epoch, last, steps_, loss, a.rate, took > 0 ? a.samples / took : 0, now, epochs_};
   }
 
   epoch_event epoch(std::int64_t iteration, int epoch) const {

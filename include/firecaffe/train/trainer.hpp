@@ -6,53 +6,22 @@
 #include <span>
 #include <string>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include "../comm/contract.hpp"
 #include "../core/timeline.hpp"
 #include "../data/prefetch.hpp"
 #include "../network/model.hpp"
-#include "../solvers/contract.hpp"
 #include "fingerprint.hpp"
 #include "gradient_exchange.hpp"
+#include "options.hpp"
 #include "progress.hpp"
+#include "replayed_steps.hpp"
 #include "updater.hpp"
+#include "work_log.hpp"
 
 namespace firecaffe {
-
-template <class Solver>
-struct trainer_options {
-  int batch = 64;     // global: the samples of one forward pass on all ranks together
-  int iter_size = 1;  // batches whose gradients are added up before an update, as in Caffe
-  Solver solver{};
-  // Of the iteration: see lr/policies.hpp. It must have a value for every iteration there could be: ranks compare some
-  // as far as 2^20.
-  lr::policy learning_rate = [](std::int64_t) { return 0.01; };
-  // Gradients of a larger norm, over all parameters together, are scaled down to it (Caffe's clip_gradients); 0: never.
-  // Weight decay comes after. No parameter is updated before all buckets have arrived.
-  float clip = 0;
-  std::uint64_t seed = 1;  // of initial parameters, shuffles and dropout
-  int threads = 0;         // of this rank; 0: its share of the node's cores
-  // Gradients are summed in pieces of about this size, as the backward pass yields them; 0: 1 MiB, or more where that
-  // would make more than 64 pieces.
-  std::size_t bucket_bytes = 0;
-};
-
-struct fit_options {
-  int epochs = 0;
-  std::int64_t iterations = 0;  // stop after so many updates, 0: after `epochs`
-  bool shuffle = true;
-  data::last_batch last = data::last_batch::keep;
-  data::prefetch_options prefetch{};
-};
-
-// Samples of one rank for one forward pass, in the caller's memory; see data::host_batch for the fields.
-struct batch_view {
-  const float* values = nullptr;  // (N, C, H, W)
-  const std::int32_t* labels = nullptr;
-  const float* targets = nullptr;
-  int samples = 0, first_slot = 0;
-};
 
 // Synchronous data-parallel training: every rank of the communicator runs the same network on its share of the global
 // batch, gradients are summed over the ranks bucket by bucket while the backward pass goes on, and every rank makes the
@@ -85,7 +54,9 @@ class trainer {
         updater_(model_.device(), model_type::the_parameters.list, model_type::the_parameters.count,
                  memory::parameter_elements, buckets_, options_.clip),
         exchange_(model_.device(), model_.gradients(), memory::gradient_elements, buckets_.size(),
-                  communicator_->size() == 1) {
+                  communicator_->size() == 1),
+        log_(model_.device()),
+        replay_(model_.device(), updater_) {
     for (std::size_t b = 0; b < buckets_.size(); ++b) communicator_->template prepare<T>(int(b), elements(b));
     communicator_->template prepare<double>(loss_bucket(), 1, true);
     const std::string description =
@@ -99,12 +70,25 @@ class trainer {
   // ranks call it together. Returns the mean loss, the same on every rank. Throws numeric_error, before any parameter
   // is touched, when it is not finite.
   double step(std::span<const batch_view> passes, int global_samples) {
-    if (passes.empty() || global_samples < 1) throw usage_error("trainer: a step needs a pass and at least one sample");
-    loss_ = 0;
-    for (std::size_t i = 0; i < passes.size(); ++i) accumulate(passes[i], global_samples, i, i + 1 == passes.size());
+    if (under_way_ > 0) throw usage_error("trainer: a step is under way: settle() it first");
+    begin(passes, global_samples);
     return finish();
   }
   double step(const batch_view& one, int global_samples) { return step({&one, 1}, global_samples); }
+
+  // A step in two parts: begin() may return before it is done, settle() waits for the oldest that was begun and returns
+  // its loss. Two may be under way, which keeps a device busy that works on its own; a numeric_error of one undoes the
+  // next too. The passes' memory is the caller's again when begin() returns.
+  void begin(std::span<const batch_view> passes, int global_samples) {
+    if (passes.empty() || global_samples < 1) throw usage_error("trainer: a step needs a pass and at least one sample");
+    if (under_way_ == 2) throw usage_error("trainer: two steps are under way: settle() one before the next");
+    for (std::size_t i = 0; i < passes.size(); ++i) accumulate(passes[i], global_samples, i, i + 1 == passes.size());
+  }
+  void begin(const batch_view& one, int global_samples) { begin({&one, 1}, global_samples); }
+  double settle() {
+    if (under_way_ == 0) throw usage_error("trainer: no step is under way");
+    return finish();
+  }
 
   // Trains on `dataset`; each observer is told of steps and epochs by `on(event)`. All ranks call it with the same
   // data.
@@ -159,27 +143,16 @@ class trainer {
   T* solver_state(int i) { return updater_.state(i); }
   // Seconds spent in step() waiting for gradients after the backward pass was done.
   double seconds_waited() const { return waited_; }
-  // Seconds that fit() has waited for batches: what decoding and transforming cost beyond what went on in the
-  // background.
+  // Seconds that fit() has waited for batches: what they cost beyond what went on in the background.
   double seconds_waited_for_data() const { return data_waited_; }
   // Where every op, update and wait of this rank is recorded from now on, and every message; nullptr: nowhere. With a
   // progress thread the two must be apart.
   void record_into(timeline* log, timeline* messages) {
-    log_ = log;
+    log_.record_into(log);
     if constexpr (requires { communicator_->record_into(messages); }) communicator_->record_into(messages);
   }
 
  private:
-  static options_type checked(options_type o) {
-    if (o.batch < 1) throw usage_error("trainer: batch must be at least 1, it is " + std::to_string(o.batch));
-    if (o.iter_size < 1)
-      throw usage_error("trainer: iter_size must be at least 1, it is " + std::to_string(o.iter_size));
-    if (o.threads < 0) throw usage_error("trainer: threads must not be negative");
-    if (!(o.clip >= 0)) throw usage_error("trainer: clip must not be negative");
-    if (const char* fault = o.solver.fault()) throw usage_error(std::string(Solver::name) + ": " + fault);
-    return o;
-  }
-
   template <class Dataset>
   void check_extents(const Dataset& dataset) const {
     if (!(dataset.extents() == model_type::the_plan.values[0].extents))
@@ -216,10 +189,31 @@ class trainer {
     }
   }
 
+  // Whether the device does steps by itself, so that another may be asked for before one is done.
+  bool replays() const {
+    if constexpr (replays_steps<Solver, Device>)
+      return communicator_->size() == 1 && (!log_.log() || replay_.under_way() > 0);
+    else
+      return false;
+  }
+
   void accumulate(const batch_view& b, int global_samples, std::size_t index, bool last) {
     const pass now{true, options_.seed, std::uint32_t(iteration_ * options_.iter_size) + std::uint32_t(index),
                    std::uint32_t(b.first_slot)};
-    span_recorder record(log_);
+    if (replays()) {
+      if constexpr (replays_steps<Solver, Device>) {
+        load(b);
+        replay_.ask(model_, updater_, options_.solver, now, global_samples, index == 0, last,
+                    options_.learning_rate(iteration_), iteration_);
+        if (last) ++iteration_, ++under_way_;
+      }
+      return;
+    }
+    if (index == 0) {
+      if (std::exchange(begun_, false)) done_.push_back(complete());
+      loss_ = 0;
+    }
+    auto record = log_.recorder(model_.device());
     load(b);
     record(span_kind::load, 0);
     model_.forward(now, [&](int op) { record(span_kind::forward, op); });
@@ -238,6 +232,7 @@ class trainer {
       while (updated_ < started_ && communicator_->finished(int(updated_)) && update(updated_)) ++updated_;
       record.skip();
     });
+    if (last) begun_ = true, ++under_way_;
   }
 
   std::size_t elements(std::size_t b) const { return buckets_[b].last - buckets_[b].first; }
@@ -251,22 +246,55 @@ class trainer {
   // Takes the summed gradients of bucket b. False, and nothing done, until the loss is known to be finite.
   bool update(std::size_t b) {
     if (!communicator_->finished(loss_bucket()) || !std::isfinite(loss_)) return false;
-    span_recorder record(log_);
     exchange_.come_back(buckets_[b].first, elements(b));
+    auto record = log_.recorder(model_.device());
     updater_.apply(model_.device(), options_.solver, model_.parameters(), model_.gradients(), b,
                    options_.learning_rate(iteration_), iteration_);
     record(span_kind::update, int(b));
     return true;
   }
 
+  // The loss of the oldest step under way, which is done then.
   double finish() {
+    --under_way_;
+    if (!done_.empty()) {
+      const double loss = done_.front();
+      done_.erase(done_.begin());
+      return loss;
+    }
+    if constexpr (replays_steps<Solver, Device>) {
+      if (replay_.under_way() > 0) {
+        const double loss = replay_.settle();
+        if (std::isfinite(loss)) return loss;
+        --iteration_;
+        abandon();
+        throw_not_finite();
+      }
+    }
+    begun_ = false;
+    return complete();
+  }
+
+  // Nobody will ask for the losses of steps under way. Those whose loss is not finite, and all since, were no updates.
+  void abandon() {
+    if constexpr (replays_steps<Solver, Device>) iteration_ -= replay_.abandon(model_.device());
+    under_way_ = 0, begun_ = false;
+    done_.clear();
+  }
+
+  [[noreturn]] void throw_not_finite() const {
+    throw numeric_error("the loss is not finite at iteration " + std::to_string(iteration_) +
+                        "; parameters are as before it (learning rate " +
+                        std::to_string(options_.learning_rate(iteration_)) + ")");
+  }
+
+  double complete() {
     communicator_wait(loss_bucket());
     if (!std::isfinite(loss_)) {
       while (started_ < sent_) start_what_has_left();  // others wait for them
       communicator_->wait_all();
-      throw numeric_error("the loss is not finite at iteration " + std::to_string(iteration_) +
-                          "; parameters are as before it (learning rate " +
-                          std::to_string(options_.learning_rate(iteration_)) + ")");
+      abandon();
+      throw_not_finite();
     }
     while (updated_ < buckets_.size()) {
       start_what_has_left();
@@ -276,6 +304,7 @@ class trainer {
         std::this_thread::yield();
       while (updated_ < started_ && communicator_->finished(int(updated_))) update(updated_++);
     }
+    log_.settle(model_.device());
     ++iteration_;
     return loss_;
   }
@@ -283,7 +312,7 @@ class trainer {
   void communicator_wait(int b) {
     if (communicator_->finished(b)) return;
     const stopwatch watch;
-    span_recorder record(log_);
+    span_recorder record(log_.log());
     communicator_->wait(b);
     record(span_kind::wait, b);
     waited_ += watch.seconds();
@@ -292,28 +321,50 @@ class trainer {
   template <class Dataset, class AfterEpoch, class... Observers>
   void fit_and(const Dataset& dataset, const fit_options& o, AfterEpoch after_epoch, Observers&... observers) {
     if (o.epochs <= 0 && o.iterations <= 0) throw usage_error("fit: say how many epochs or iterations");
+    if (under_way_ > 0) throw usage_error("fit: a step is under way: settle() it first");
     check_extents(dataset);
     const data::sampler order(dataset.size(), {options_.batch, o.shuffle, options_.seed, o.last});
-    const std::int64_t steps = order.steps_per_epoch(), stop = o.iterations > 0 ? iteration_ + o.iterations : INT64_MAX;
+    const std::int64_t stop = o.iterations > 0 ? iteration_ + o.iterations : INT64_MAX;
     const int end = o.epochs > 0 ? epoch_ + o.epochs : INT32_MAX;
     data::prefetcher<Dataset> batches(dataset, order, communicator_->rank(), communicator_->size(), o.prefetch, epoch_,
                                       step_);
-    run_watch watch(o.epochs > 0 ? end : 0, steps);
+    run_watch watch(o.epochs > 0 ? end : 0, order.steps_per_epoch());
+    try {
+      run_epochs(batches, order, end, stop, watch, after_epoch, observers...);
+    } catch (...) {
+      abandon();
+      throw;
+    }
+  }
+
+  template <class Batches, class AfterEpoch, class... Observers>
+  void run_epochs(Batches& batches, const data::sampler& order, int end, std::int64_t stop, run_watch& watch,
+                  AfterEpoch& after_epoch, Observers&... observers) {
+    std::vector<step_asked> asked;
+    const std::int64_t steps = order.steps_per_epoch();
     while (epoch_ < end && iteration_ < stop) {
       watch.begin_epoch();
       while (step_ < steps && iteration_ < stop) {
         const std::int64_t left = steps - step_, passes = left < options_.iter_size ? left : options_.iter_size;
         int samples = 0;
         for (std::int64_t i = 0; i < passes; ++i) samples += order.slots(step_ + i).count;
-        loss_ = 0;
+        asked.push_back({iteration_, step_, passes, options_.learning_rate(iteration_), samples});
         const double waited = batches.seconds_waited();
         for (std::int64_t i = 0; i < passes; ++i)
           accumulate(view(batches.next()), samples, std::size_t(i), i + 1 == passes);
         data_waited_ += batches.seconds_waited() - waited;
-        const double rate = options_.learning_rate(iteration_), loss = finish();
         step_ += passes;
-        [[maybe_unused]] const step_event event = watch.step(iteration_, epoch_, step_ - 1, loss, rate, samples);
-        (observers.on(event), ...);
+        // One step may be under way while the next is asked for, but none when observers hear of an epoch or fit ends.
+        const std::size_t may_wait = replays() && step_ < steps && iteration_ < stop ? 1 : 0;
+        while (asked.size() > may_wait) {
+          const step_asked a = asked.front();
+          step_ = a.first;  // where the next fit goes on, should this one be the last
+          const double loss = finish();
+          step_ = asked.back().first + asked.back().passes;
+          asked.erase(asked.begin());
+          [[maybe_unused]] const step_event event = watch.step(epoch_, a, loss);
+          (observers.on(event), ...);
+        }
         if (step_ < steps) continue;
         [[maybe_unused]] const epoch_event done = watch.epoch(iteration_, epoch_);
         (observers.on(done), ...);
@@ -330,14 +381,17 @@ class trainer {
   std::vector<bucket> buckets_;
   updater<Solver, Device> updater_;
   gradient_exchange<Device> exchange_;
-  std::size_t sent_ = 0, started_ = 0,
-              updated_ = 0;  // buckets of this step: on their way to the communicator, there, done
-  timeline* log_ = nullptr;
+  std::size_t sent_ = 0, started_ = 0, updated_ = 0;  // buckets: on their way to the communicator, there, done
+  work_log<Device> log_;
   std::int64_t iteration_ = 0, step_ = 0;  // step_: within the epoch, where the next fit goes on
   int epoch_ = 0;
   double loss_ = 0, waited_ = 0, data_waited_ = 0;
+  std::size_t under_way_ = 0;  // steps begun and not settled
+  std::vector<double> done_;   // losses of those of them that are done
+  bool begun_ = false;         // the last of them is not
+  replayed_steps<Net, Solver, Device> replay_;
 
-  // Whatever is under way when an exception passes reads and writes the arenas: the communicator goes before they do.
+  // What is under way when an exception passes reads and writes the arenas: the communicator goes before them.
   struct hang_up {
     std::unique_ptr<Communicator>& communicator;
     ~hang_up() { communicator.reset(); }

@@ -97,20 +97,50 @@ class updater {
              std::int64_t iteration) {
     const std::size_t first = b == 0 ? 0 : segments_.ends[b - 1], last = segments_.ends[b];
     if (!(clip_ > 0)) return update(device, solver, parameters, gradients, first, last, rate, iteration);
-    for (std::size_t s = first; s < last; ++s)
-      if (learns(segments_.list[s]))
-        square(device, numbers_.data() + first_square + s, gradients + segments_.list[s].first,
-               segments_.list[s].count);
+    square(device, gradients, first, last);
     if (last < segments_.list.size()) return;
-    device.for_each(1, clip_rule{numbers_.data() + first_square, last, clip_, numbers_.data() + scale});
+    find_scale(device);
     update(device, solver, parameters, gradients, 0, last, rate, iteration);
+  }
+
+  // The parts of an update, for who makes it of all parameters at once: see recorded_update.hpp.
+  const std::vector<update_segment>& segments() const { return segments_.list; }
+  // A parameter with the learning rate 0 stays as it is, whatever its gradient.
+  static bool learns(const update_segment& s) { return s.follows == 0 && s.lr_mult > 0; }
+  // `state` gets the segment's arrays of state, Solver::state_arrays of them.
+  update_of<T> of(const update_segment& s, T** state, T* parameters, const T* gradients, double rate,
+                  std::int64_t iteration) {
+    for (std::size_t k = 0; k < state_.size(); ++k) state[k] = state_[k].data() + s.first;
+    return {parameters + s.first,
+            gradients + s.first,
+            state,
+            rate * double(s.lr_mult),
+            s.decay_mult,
+            iteration,
+            s.one_dimensional,
+            numbers_.data() + scale,
+            numbers_.data() + zeros};
+  }
+  // Sees to the scale that clips gradients, all of which are there.
+  void clip(Device& device, const T* gradients) {
+    if (!(clip_ > 0)) return;
+    square(device, gradients, 0, segments_.list.size());
+    find_scale(device);
   }
 
  private:
   static constexpr std::size_t scale = 0, norms = 1, zeros = 3, first_square = 5;  // in numbers_
 
-  // A parameter with the learning rate 0 stays as it is, whatever its gradient.
-  static bool learns(const update_segment& s) { return s.follows == 0 && s.lr_mult > 0; }
+  void square(Device& device, const T* gradients, std::size_t first, std::size_t last) {
+    for (std::size_t s = first; s < last; ++s)
+      if (learns(segments_.list[s]))
+        square(device, numbers_.data() + first_square + s, gradients + segments_.list[s].first,
+               segments_.list[s].count);
+  }
+  void find_scale(Device& device) {
+    device.for_each(1,
+                    clip_rule{numbers_.data() + first_square, segments_.list.size(), clip_, numbers_.data() + scale});
+  }
 
   static void square(Device& device, double* sum, const T* values, std::size_t count) {
     const shape flat{int(count)};
@@ -126,16 +156,7 @@ class updater {
         device.for_each(s.count, follow_rule<T>{parameters + s.first, gradients + s.first, T(s.follows)});
       if (!learns(s)) continue;
       T* state[std::size_t(Solver::state_arrays) + 1] = {};
-      for (std::size_t k = 0; k < state_.size(); ++k) state[k] = state_[k].data() + s.first;
-      update_of<T> u{parameters + s.first,
-                     gradients + s.first,
-                     state,
-                     rate * double(s.lr_mult),
-                     s.decay_mult,
-                     iteration,
-                     s.one_dimensional,
-                     numbers_.data() + scale,
-                     numbers_.data() + zeros};
+      update_of<T> u = of(s, state, parameters, gradients, rate, iteration);
       if constexpr (requires { solver.prepare(u); }) device.for_each(s.count, solver.prepare(u));
       if constexpr (layerwise) {
         if (solver.adapts(u)) {

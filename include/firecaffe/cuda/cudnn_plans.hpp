@@ -1,0 +1,97 @@
+#pragma once
+
+#include "cudnn.hpp"
+#include "memory.hpp"
+#include "streams.hpp"
+
+namespace firecaffe {
+
+// The plans that were made for a device, one for each geometry, element type and request. A convolution that is used
+// for a short last batch too has two.
+class cudnn_plans {
+ public:
+  struct choice {
+    cudnn_candidates::filter filter;
+    int tries = 1;  // of more than one the fastest is taken
+  };
+
+  // Made when first asked for. Throws error where cuDNN has no kernel.
+  const cudnn_plan& find(cudnnHandle_t handle, const cudnn_descriptor& properties, cudaStream_t stream,
+                         const choice& how, const cudnn_geometry& g, cudnnDataType_t type, const cudnn_request& r) {
+    for (const auto& m : made_)
+      if (m->type == type && m->request == r && m->geometry == g) return *m->plan;
+    const int device = properties.device();
+    const cudnn_operations operations(g, type, r, device);
+    cudnn_candidates candidates(properties, operations.list(), how.filter);
+    std::unique_ptr<cudnn_plan> best = candidates.next();
+    if (!best) throw_cuda_error("cuDNN", "it has no kernel for this convolution", device);
+    if (how.tries > 1) {
+      trial run(handle, stream, device, g, type, r);
+      float least = run.milliseconds(*best);
+      for (int i = 1; i < how.tries; ++i) {
+        std::unique_ptr<cudnn_plan> other = candidates.next();
+        if (!other) break;
+        const float took = run.milliseconds(*other);
+        if (took < least) least = took, best = std::move(other);
+      }
+    }
+    return *made_.emplace_back(new entry{g, type, r, std::move(best)})->plan;
+  }
+
+ private:
+  struct entry {
+    cudnn_geometry geometry;
+    cudnnDataType_t type;
+    cudnn_request request;
+    std::unique_ptr<cudnn_plan> plan;
+  };
+
+  // Runs plans on memory of its own, which is zero: of a kernel's time the numbers change little.
+  class trial {
+   public:
+    trial(cudnnHandle_t handle, cudaStream_t stream, int device, const cudnn_geometry& g, cudnnDataType_t type,
+          const cudnn_request& r)
+        : handle_(handle), stream_(stream), device_(device), begin_(make_timer(device)), end_(make_timer(device)) {
+      const std::size_t element = type == CUDNN_DATA_FLOAT ? sizeof(float) : sizeof(bfloat16);
+      const auto value = [&](const shape& s, std::int64_t pitch) {
+        return std::size_t(r.samples) * std::size_t(s.pixels()) * std::size_t(pitch);
+      };
+      const auto give = [&](std::int64_t name, std::size_t count) {
+        tensors_.emplace_back(count * element, device, stream);
+        ids_.push_back(name), pointers_.push_back(tensors_.back().data());
+      };
+      give(cudnn_operations::x, value(g.in, r.x_pitch));
+      give(cudnn_operations::w, cudnn_weight_layout(g).extent);
+      give(cudnn_operations::y, value(g.out, r.y_pitch));
+      if (r.what == cudnn_request::forward_bias || r.what == cudnn_request::forward_bias_relu)
+        give(cudnn_operations::bias, std::size_t(g.y_channels));
+    }
+
+    float milliseconds(const cudnn_plan& plan) {
+      constexpr int times = 3;
+      if (space_.bytes() < plan.workspace()) space_ = device_memory<char>(plan.workspace(), device_, stream_);
+      plan.run(handle_, ids_, pointers_, space_.data());
+      record_event(begin_, stream_, device_);
+      for (int i = 0; i < times; ++i) plan.run(handle_, ids_, pointers_, space_.data());
+      record_event(end_, stream_, device_);
+      check_status(cudaEventSynchronize(end_.get()), "cudaEventSynchronize", device_);
+      float took = 0;
+      check_status(cudaEventElapsedTime(&took, begin_.get(), end_.get()), "cudaEventElapsedTime", device_);
+      return took;
+    }
+
+   private:
+    cudnnHandle_t handle_;
+    cudaStream_t stream_;
+    int device_;
+    owned_event begin_, end_;
+    std::vector<device_memory<char>> tensors_;
+    std::vector<std::int64_t> ids_;
+    std::vector<void*> pointers_;
+    device_memory<char> space_;
+  };
+
+  std::vector<std::unique_ptr<entry>> made_;
+};
+
+}  // namespace firecaffe
