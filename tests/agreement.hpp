@@ -55,16 +55,19 @@ struct agreement {
   }
 
   static double rounded(double v) {
-    if (!narrow || !std::isfinite(v)) return v;
-    int exponent = 0;
-    const double fraction = std::frexp(v, &exponent);
-    return std::ldexp(std::nearbyint(std::ldexp(fraction, 8)), exponent - 8);
+    if constexpr (narrow) {
+      if (!std::isfinite(v)) return v;
+      int exponent = 0;
+      const double fraction = std::frexp(v, &exponent);
+      v = std::ldexp(std::nearbyint(std::ldexp(fraction, 8)), exponent - 8);
+    }
+    return v;
   }
   static void round_all(tensor_view<double> v) {
-    if (!narrow || !v) return;
-    for (int n = 0; n < v.samples; ++n)
-      for (int c = 0; c < v.extents.channels; ++c)
-        for (int p = 0; p < v.extents.pixels(); ++p) v(n, c, p) = rounded(v(n, c, p));
+    if constexpr (narrow)
+      for (int n = 0; v && n < v.samples; ++n)
+        for (int c = 0; c < v.extents.channels; ++c)
+          for (int p = 0; p < v.extents.pixels(); ++p) v(n, c, p) = rounded(v(n, c, p));
   }
   // The reference's parameters become those of `mine`.
   void set_truth(int i, std::vector<float> v) {

@@ -125,3 +125,16 @@ TEST_CASE("cuDNN has kernels for the zoo") {
   check_arithmetics<zoo::vgg19>("vgg19", 32);
   check_arithmetics<zoo::resnet50>("resnet50", 32);
 }
+
+TEST_CASE("what is no convolution is an error that says so") {
+  const cudnn_descriptor properties = properties_of(devices[0]);
+  cudnn_geometry g{1, {8, 9, 9}, {16, 8, 7}, 8, 16, {}};
+  g.slide.kernel_h = g.slide.kernel_w = 3;  // its result has 7 rows
+  try {
+    const cudnn_operations operations(g, CUDNN_DATA_FLOAT, {cudnn_request::forward, 2, 8, 16}, 0);
+    const bool made = cudnn_candidates(properties, operations.list(), {}).next() != nullptr;
+    CHECK(!made);
+  } catch (const error& e) {
+    CHECK(std::string(e.what()).find("cudnnBackendFinalize") != std::string::npos);
+  }
+}

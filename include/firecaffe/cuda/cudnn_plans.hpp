@@ -2,7 +2,6 @@
 
 #include "cudnn.hpp"
 #include "memory.hpp"
-#include "streams.hpp"
 
 namespace firecaffe {
 

@@ -7,6 +7,7 @@
 #include <limits>
 
 #include "../core/implementation.hpp"
+#include "page_locks.hpp"
 #include "resources.hpp"
 #include "sums.hpp"
 #include "transfers.hpp"
@@ -40,6 +41,7 @@ class cuda_device {
     transfers(cuda_device& device, std::size_t tickets) : cuda_transfers(device.ordinal(), device.stream(), tickets) {}
   };
   using marks = cuda_marks;
+  using page_locks = cuda_page_locks;
   using recorder = cuda_recorder;
   static constexpr std::size_t alignment = 32;  // elements: one cache line
   static constexpr bool host_memory_is_device_memory = false;

@@ -1,7 +1,6 @@
 #pragma once
 
 #include "memory.hpp"
-#include "streams.hpp"
 
 namespace firecaffe {
 

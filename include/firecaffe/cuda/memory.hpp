@@ -4,7 +4,7 @@
 #include <cstring>
 #include <memory>
 
-#include "check.hpp"
+#include "streams.hpp"
 
 namespace firecaffe {
 
@@ -35,48 +35,68 @@ class device_memory {
   std::size_t size_ = 0;
 };
 
-// Host memory on its way to a device: two page-locked pieces, one being filled while the other is sent. What is passed
-// to `send` may be changed or freed as soon as it returns. The pieces are allocated when first used.
+// Page-locked memory of the host: copies from and to it go on beside everything else.
+template <class T>
+class pinned_memory {
+ public:
+  explicit pinned_memory(std::size_t count = 0) {
+    if (count == 0) return;
+    void* p = nullptr;
+    const cudaError_t status = cudaMallocHost(&p, count * sizeof(T));
+    if (status != cudaSuccess) {
+      int device = 0;
+      cudaGetDevice(&device);
+      check_status(status, ("cudaMallocHost of " + std::to_string(count * sizeof(T)) + " bytes").c_str(), device);
+    }
+    data_.reset(static_cast<T*>(p));
+  }
+  T* data() const { return data_.get(); }
+
+ private:
+  struct release {
+    void operator()(T* p) const { cudaFreeHost(p); }
+  };
+  std::unique_ptr<T, release> data_;
+};
+
+// Host memory on its way to a device: page-locked pieces, some being filled while others are sent. What is passed to
+// `send` may be changed or freed as soon as it returns. There are enough of them that the few small things a step needs
+// can be sent while the step before, which they wait behind, goes on. A piece is allocated when first used.
 class staging {
  public:
   staging() = default;
   staging(const staging&) = delete;
   staging& operator=(const staging&) = delete;
   ~staging() {
-    for (piece& p : pieces_) {
-      if (p.sent) cudaEventSynchronize(p.sent), cudaEventDestroy(p.sent);
-      if (p.data) cudaFreeHost(p.data);
+    for (piece& p : pieces_)
+      if (p.sent) cudaEventSynchronize(p.sent.get());
+  }
+
+  void send(void* to, const void* from, std::size_t bytes, int device, cudaStream_t stream) {
+    for (std::size_t done = 0; done < bytes;) {
+      piece& p = pieces_[next_];
+      next_ = (next_ + 1) % count;
+      if (!p.sent)
+        p.data = pinned_memory<char>(piece_bytes), p.sent = make_event(device);
+      else
+        check_status(cudaEventSynchronize(p.sent.get()), "cudaEventSynchronize", device);
+      const std::size_t n = bytes - done < piece_bytes ? bytes - done : piece_bytes;
+      std::memcpy(p.data.data(), static_cast<const char*>(from) + done, n);
+      check_status(cudaMemcpyAsync(static_cast<char*>(to) + done, p.data.data(), n, cudaMemcpyHostToDevice, stream),
+                   "cudaMemcpyAsync to the device", device);
+      record_event(p.sent, stream, device);
+      done += n;
     }
   }
 
-  void send(void* to, const void* from, std::size_t bytes, int device, cudaStream_t stream);
-
  private:
-  static constexpr std::size_t piece_bytes = std::size_t{4} << 20;
+  static constexpr std::size_t piece_bytes = std::size_t{1} << 20, count = 16;
   struct piece {
-    void* data = nullptr;
-    cudaEvent_t sent = nullptr;
+    pinned_memory<char> data;
+    owned_event sent;
   };
-  piece pieces_[2];
-  int next_ = 0;
+  piece pieces_[count];
+  std::size_t next_ = 0;
 };
-
-inline void staging::send(void* to, const void* from, std::size_t bytes, int device, cudaStream_t stream) {
-  for (std::size_t done = 0; done < bytes;) {
-    piece& p = pieces_[next_];
-    next_ = 1 - next_;
-    if (!p.data) check_status(cudaMallocHost(&p.data, piece_bytes), "cudaMallocHost", device);
-    if (!p.sent)
-      check_status(cudaEventCreateWithFlags(&p.sent, cudaEventDisableTiming), "cudaEventCreate", device);
-    else
-      check_status(cudaEventSynchronize(p.sent), "cudaEventSynchronize", device);
-    const std::size_t n = bytes - done < piece_bytes ? bytes - done : piece_bytes;
-    std::memcpy(p.data, static_cast<const char*>(from) + done, n);
-    check_status(cudaMemcpyAsync(static_cast<char*>(to) + done, p.data, n, cudaMemcpyHostToDevice, stream),
-                 "cudaMemcpyAsync to the device", device);
-    check_status(cudaEventRecord(p.sent, stream), "cudaEventRecord", device);
-    done += n;
-  }
-}
 
 }  // namespace firecaffe

@@ -1,32 +1,10 @@
 #pragma once
 
-#include <memory>
 #include <vector>
 
-#include "streams.hpp"
+#include "memory.hpp"
 
 namespace firecaffe {
-
-// Page-locked memory of the host: copies from and to it go on beside everything else.
-template <class T>
-class pinned_memory {
- public:
-  explicit pinned_memory(std::size_t count) {
-    if (count == 0) return;
-    void* p = nullptr;
-    const cudaError_t status = cudaMallocHost(&p, count * sizeof(T));
-    if (status != cudaSuccess)
-      check_status(status, ("cudaMallocHost of " + std::to_string(count * sizeof(T)) + " bytes").c_str(), 0);
-    data_.reset(static_cast<T*>(p));
-  }
-  T* data() const { return data_.get(); }
-
- private:
-  struct release {
-    void operator()(T* p) const { cudaFreeHost(p); }
-  };
-  std::unique_ptr<T, release> data_;
-};
 
 // Copies in both directions on streams of their own, as train/gradient_exchange.hpp describes them. `main` is the
 // device's stream, whose work they wait for and which waits for them.

@@ -109,6 +109,15 @@ class prefetcher {
     return s.batch;
   }
 
+  // f(void*, bytes) for the memory of each buffer, which stays where it is.
+  template <class F>
+  void for_each_buffer(F f) {
+    for (slot& s : slots_) {
+      f(s.batch.values.data(), s.batch.values.capacity() * sizeof(float));
+      f(s.batch.targets.data(), s.batch.targets.capacity() * sizeof(float));
+    }
+  }
+
   // Seconds that calls of next() have waited for data, all together.
   double seconds_waited() const { return waited_; }
 

@@ -10,9 +10,8 @@
 #include <vector>
 
 #include "../comm/contract.hpp"
-#include "../core/timeline.hpp"
-#include "../data/prefetch.hpp"
 #include "../network/model.hpp"
+#include "batch_memory.hpp"
 #include "fingerprint.hpp"
 #include "gradient_exchange.hpp"
 #include "options.hpp"
@@ -90,12 +89,11 @@ class trainer {
     return finish();
   }
 
-  // Trains on `dataset`; each observer is told of steps and epochs by `on(event)`. All ranks call it with the same
-  // data.
+  // Trains on `dataset`, the same on all ranks; each observer is told of steps and epochs by `on(event)`.
   template <data::dataset Dataset, class... Observers>
   void fit(const Dataset& dataset, const fit_options& o, Observers&... observers) {
-    fit_and(
-        dataset, o, [] {}, observers...);
+    const auto nothing = [] {};
+    fit_and(dataset, o, nothing, observers...);
   }
 
   // The same, and evaluates on `validation` after every epoch.
@@ -328,6 +326,7 @@ class trainer {
     const int end = o.epochs > 0 ? epoch_ + o.epochs : INT32_MAX;
     data::prefetcher<Dataset> batches(dataset, order, communicator_->rank(), communicator_->size(), o.prefetch, epoch_,
                                       step_);
+    const batch_memory<Device> held(batches);
     run_watch watch(o.epochs > 0 ? end : 0, order.steps_per_epoch());
     try {
       run_epochs(batches, order, end, stop, watch, after_epoch, observers...);
