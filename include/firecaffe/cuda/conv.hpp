@@ -2,6 +2,7 @@
 
 #include "../layers/activations.hpp"
 #include "../layers/conv.hpp"
+#include "../layers/dense.hpp"
 #include "device.hpp"
 
 namespace firecaffe {
@@ -10,6 +11,8 @@ namespace firecaffe {
 // by the convolution itself; going back, the pass that sums the bias's gradient multiplies by the slope.
 template <int Outputs, class... Options, pointwise Next>
 constexpr bool cuda_fuses<conv<Outputs, Options...>, Next> = true;
+template <int Outputs, class... Options, pointwise Next>
+constexpr bool cuda_fuses<dense<Outputs, Options...>, Next> = true;
 
 // The products of a convolution: of values and weights, and both gradients.
 template <class V>

@@ -47,10 +47,12 @@ constexpr weight_layout dense_storage(parameter p, place in) {
       p.outputs, p.inputs, p.taps, 1, l.block, row, 0, l.outer, 1, l.pixel, std::size_t(row) * std::size_t(p.outputs)};
 }
 
-// Every device: Y = X W^T + b by the device's gemm, its bias and an optional activation in one further pass.
+// Every device: Y = X W^T + b by the device's gemm, its bias and an optional activation in one further pass. A device
+// whose products take factors in the type of its values has them as factor<V>(parameter).
 template <class Device, class Dense, class Activation, place In, place Out>
 struct dense_implementation {
   using T = typename Device::scalar;
+  using V = typename Device::value;
   template <class U>
   using parameters = typename Dense::template parameters<U>;
   static constexpr weight_layout weight = dense_storage(Dense::describe(In.extents).weight, In);
@@ -64,16 +66,16 @@ struct dense_implementation {
 
   dense_implementation(Device&, int) {}
 
-  void forward(Device& device, tensor_view<const T> x, tensor_view<T> y, parameters<const T*> p, const pass&) {
-    device.gemm(false, true, x.samples, outputs, columns, x.data, In.strides.sample, p.weight, columns, T(0), y.data,
-                Out.strides.sample);
+  void forward(Device& device, tensor_view<const V> x, tensor_view<V> y, parameters<const T*> p, const pass&) {
+    device.gemm(false, true, x.samples, outputs, columns, x.data, In.strides.sample, factor(device, p.weight), columns,
+                T(0), y.data, Out.strides.sample);
     if constexpr (Dense::settings.bias)
       device.template bias_forward<Activation>(y, p.bias);
     else
       device.template bias_forward<Activation>(y, nullptr);
   }
 
-  void backward(Device& device, tensor_view<const T> x, tensor_view<const T> y, tensor_view<T> dy, tensor_view<T> dx,
+  void backward(Device& device, tensor_view<const V> x, tensor_view<const V> y, tensor_view<V> dy, tensor_view<V> dx,
                 parameters<const T*> p, parameters<T*> gradients, accumulation adds, const pass&) {
     T* bias = nullptr;
     if constexpr (Dense::settings.bias) bias = gradients.bias;
@@ -81,11 +83,19 @@ struct dense_implementation {
     device.gemm(true, false, outputs, columns, x.samples, dy.data, Out.strides.sample, x.data, In.strides.sample,
                 T(adds.parameters), gradients.weight, columns);
     if (!dx) return;
-    device.gemm(false, false, x.samples, columns, outputs, dy.data, Out.strides.sample, p.weight, columns,
-                T(adds.input), dx.data, In.strides.sample);
+    device.gemm(false, false, x.samples, columns, outputs, dy.data, Out.strides.sample, factor(device, p.weight),
+                columns, T(adds.input), dx.data, In.strides.sample);
     // The padding of a plain vector is not in the matrix: adding no bias makes it zero.
     if constexpr (In.extents.pixels() == 1 && In.extents.channels % In.strides.block != 0)
       device.template bias_forward<identity>(dx, nullptr);
+  }
+
+ private:
+  static const V* factor(Device& device, const T* parameter) {
+    if constexpr (requires { device.template factor<V>(parameter); })
+      return device.template factor<V>(parameter);
+    else
+      return parameter;
   }
 };
 
