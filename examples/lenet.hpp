@@ -42,7 +42,7 @@ constexpr const char* usage =
     "  --trace FILE       what every rank did when, for Perfetto or chrome://tracing (the first thousand steps or "
     "so)\n";
 
-arguments parse(int argc, char** argv) {
+inline arguments parse(int argc, char** argv) {
   arguments a;
   const option options[] = {{"epochs", 1, nullptr, 'e'},   {"batch", 1, nullptr, 'b'},   {"rate", 1, nullptr, 'r'},
                             {"momentum", 1, nullptr, 'm'}, {"decay", 1, nullptr, 'd'},   {"threads", 1, nullptr, 't'},

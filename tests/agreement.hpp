@@ -116,9 +116,10 @@ struct agreement {
       worst = std::fmax(worst, apart), off += apart * apart;
     }
     INFO(what, " ", which);
-    const double some = what.starts_with("gradient") ? narrow_gradients : narrow_values;
+    const bool gradient = what.starts_with("gradient");
+    const double some = gradient ? narrow_gradients : narrow_values, least = gradient ? 1e-4 : 1e-2;
     if (narrow)
-      CHECK(std::sqrt(off) <= some * std::fmax(std::sqrt(squares), 1e-2 * std::sqrt(double(b.size()))));
+      CHECK(std::sqrt(off) <= some * std::fmax(std::sqrt(squares), least * std::sqrt(double(b.size()))));
     else
       CHECK(worst <= tolerance * scale);
   }

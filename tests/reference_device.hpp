@@ -1,5 +1,6 @@
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <functional>
 #include <limits>
@@ -18,7 +19,7 @@ enum class reference_kind { plain, copying, remote, recording };
 template <class Device>
 class reference_recorder {
  public:
-  using key = std::vector<std::int64_t>;
+  using key = std::array<std::int64_t, 5>;
   static constexpr std::size_t slots = 2;
   explicit reference_recorder(Device&) {}
 
@@ -73,7 +74,7 @@ class basic_reference : public reference_extras<Kind> {
   template <class T>
   using memory = std::vector<T>;
   static constexpr const char* name = "reference";
-  static constexpr std::size_t alignment = 1;
+  static constexpr std::size_t alignment = Kind == reference_kind::recording ? 8 : 1;
   static constexpr bool slices_are_whole = true;
   static constexpr layout value_layout(shape s) { return blocked_layout(s, 1); }
   static constexpr bool can_slice(shape, int, shape) { return Kind != reference_kind::copying; }
@@ -101,6 +102,10 @@ class basic_reference : public reference_extras<Kind> {
   // What is downloaded is there when it has been asked for three times; before that it is no number.
   template <class T>
   using host_memory = std::vector<T>;
+  template <class T>
+  host_memory<T> allocate_host(std::size_t count) {
+    return host_memory<T>(count);
+  }
   class transfers {
    public:
     transfers(basic_reference&, std::size_t tickets) : copies_(tickets) {}

@@ -2,6 +2,8 @@
 
 #include <cmath>
 #include <limits>
+#include <stdexcept>
+#include <string>
 
 #include "firecaffe/firecaffe.hpp"
 #include "reference_layers.hpp"
@@ -79,58 +81,125 @@ TEST_CASE_TEMPLATE("steps that are replayed are those that are asked for", Solve
   CHECK(!replays_steps<Solver, reference>);
 }
 
+// With a timeline from the second step on, from the first, and without: steps of both kinds follow each other.
 TEST_CASE_TEMPLATE("two steps may be under way, and settle in order", Device, reference, recording_reference) {
-  std::vector<float> x(6 * 3), y(6 * 2, 0.5f);
-  for (std::size_t i = 0; i < x.size(); ++i) x[i] = float(random_unit({5, 0, 0, random_use::test, 0}, i));
-  using trainer_type = trainer<line, sgd, alone, Device>;
-  const trainer_options<sgd> o{.batch = 2, .learning_rate = lr::fixed{0.1f}};
-  trainer_type one_by_one{alone{}, o}, ahead{alone{}, o};
-  const auto part = [&](std::size_t k) { return batch_view{x.data() + 6 * k, nullptr, y.data() + 4 * k, 2, 0}; };
-  std::vector<double> losses, settled;
-  for (std::size_t k = 0; k < 3; ++k) losses.push_back(one_by_one.step(part(k), 2));
-  CHECK_THROWS_AS(ahead.settle(), usage_error);
-  ahead.begin(part(0), 2);
-  CHECK_THROWS_AS(ahead.step(part(1), 2), usage_error);
-  ahead.begin(part(1), 2);
-  CHECK_THROWS_AS(ahead.begin(part(2), 2), usage_error);
-  settled.push_back(ahead.settle());
-  ahead.begin(part(2), 2);
-  settled.push_back(ahead.settle()), settled.push_back(ahead.settle());
-  CHECK(settled == losses);
-  CHECK(ahead.iteration() == 3);
-  course a, b;
-  keep_parameters(one_by_one, a), keep_parameters(ahead, b);
-  CHECK(a == b);
+  const data::synthetic set{{.samples = 24, .extents = {2, 8, 8}, .classes = 5, .seed = 3, .signal = 2}};
+  const data::sampler order(set.size(), {.batch = 6});
+  const trainer_options<adam> o{.batch = 6, .learning_rate = lr::inv{.base = 0.01f, .gamma = 0.5f, .power = 1}};
+  using trainer_type = trainer<dropping_net, adam, alone, Device>;
+  for (const int recorded : {0, 1, 2}) {
+    CAPTURE(recorded);
+    trainer_type one_by_one{alone{}, o}, ahead{alone{}, o};
+    timeline log{4096};
+    std::vector<double> losses, settled;
+    data::prefetcher<data::synthetic> batches(set, order), again(set, order);
+    const auto part = [](auto& from) {
+      const data::host_batch& b = from.next();
+      return batch_view{b.values.data(), b.labels.data(), nullptr, b.samples, b.first_slot};
+    };
+    for (int k = 0; k < 4; ++k) losses.push_back(one_by_one.step(part(batches), 6));
+    CHECK_THROWS_AS(ahead.settle(), usage_error);
+    if (recorded == 2) ahead.record_into(&log, nullptr);
+    ahead.begin(part(again), 6);
+    CHECK_THROWS_AS(ahead.step(batch_view{}, 6), usage_error);
+    CHECK_THROWS_AS(ahead.fit(set, {.epochs = 1}), usage_error);
+    ahead.record_into(recorded == 1 ? &log : nullptr, nullptr);
+    ahead.begin(part(again), 6);
+    CHECK_THROWS_AS(ahead.begin(batch_view{}, 6), usage_error);
+    settled.push_back(ahead.settle());
+    ahead.begin(part(again), 6);
+    settled.push_back(ahead.settle()), settled.push_back(ahead.settle());
+    ahead.begin(part(again), 6);
+    CHECK(ahead.evaluate(set).loss == one_by_one.evaluate(set).loss);  // of what was begun, all is done
+    settled.push_back(ahead.settle());
+    CHECK(settled == losses);
+    CHECK(ahead.iteration() == 4);
+    course a, b;
+    keep_parameters(one_by_one, a), keep_parameters(ahead, b);
+    CHECK(a == b);
+  }
 }
 
-// The step after the bad one is under way when its loss is looked at; then everything goes on.
+// A step whose loss is not finite may have another behind it; then everything goes on with the first that was no
+// update.
 TEST_CASE_TEMPLATE("a loss that is not finite leaves the parameters, whatever was asked for since", Device, reference,
                    recording_reference) {
-  std::vector<float> x(3 * 8, 1.0f), y(2 * 8, 1.0f);
-  using trainer_type = trainer<line, sgd, alone, Device>;
-  trainer_type t{alone{}, {.batch = 2, .learning_rate = lr::fixed{0.01f}}};
-  const data::regression_view good{x, {3}, y, {2}};
-  t.fit(good, {.iterations = 1, .shuffle = false});
-  course before, after;
-  keep_parameters(t, before);
-  std::vector<float> bad = x;
-  bad[3 * 2] = std::numeric_limits<float>::quiet_NaN();  // in the step that comes next, with another behind it
-  try {
-    t.fit(data::regression_view{bad, {3}, y, {2}}, {.epochs = 1, .shuffle = false});
-    FAIL("no error");
-  } catch (const numeric_error& e) {
-    CHECK(std::string(e.what()).find("iteration 1;") != std::string::npos);
-  }
+  for (const int iter_size : {1, 2})
+    for (const std::size_t bad_step : {1, 2, 3}) {  // the second, one in the middle, the last of four
+      CAPTURE(iter_size);
+      CAPTURE(bad_step);
+      const auto samples = std::size_t(8 * iter_size);
+      std::vector<float> x(3 * samples, 1.0f), y(2 * samples, 1.0f);
+      using trainer_type = trainer<line, sgd, alone, Device>;
+      trainer_type t{alone{}, {.batch = 2, .iter_size = iter_size, .learning_rate = lr::fixed{0.01f}}};
+      const data::regression_view good{x, {3}, y, {2}};
+      const auto steps = std::int64_t(bad_step);
+      t.fit(good, {.iterations = steps, .shuffle = false});
+      course before, after;
+      keep_parameters(t, before);
+      std::vector<float> bad = x;
+      bad[3 * 2 * bad_step * std::size_t(iter_size)] = std::numeric_limits<float>::quiet_NaN();
+      std::string what;
+      try {
+        t.fit(data::regression_view{bad, {3}, y, {2}}, {.epochs = 1, .shuffle = false});
+      } catch (const numeric_error& e) {
+        what = e.what();
+      }
+      CHECK(what.find("iteration " + std::to_string(bad_step) + ";") != std::string::npos);
+      CHECK(t.iteration() == steps);
+      keep_parameters(t, after);
+      CHECK(after == before);
+      t.fit(good, {.epochs = 1, .shuffle = false});  // the rest of the epoch
+      CHECK(t.iteration() == 4);
+      CHECK(t.epoch() == 1);
+      after = {};
+      keep_parameters(t, after);
+      CHECK(after.parameters != before.parameters);
+      for (const double p : after.parameters) CHECK(std::isfinite(p));
+    }
+}
+
+// The label of the third step is none; the second's loss, not finite, is not known yet when it is read.
+TEST_CASE_TEMPLATE("what cannot be loaded behind a bad loss loses no batch", Device, reference, recording_reference) {
+  struct classes : network<input<3>, dense<2>, softmax_loss> {};
+  std::vector<float> x(3 * 8, 1.0f), bad = x;
+  bad[3 * 2] = std::numeric_limits<float>::quiet_NaN();
+  const std::vector<std::int32_t> good_labels(8, 1), bad_labels{1, 1, 1, 1, 7, 1, 1, 1};
+  trainer<classes, sgd, alone, Device> t{alone{}, {.batch = 2, .learning_rate = lr::fixed{0.01f}}};
+  const data::view good{x, {3}, good_labels, 2}, wrong{bad, {3}, bad_labels, 8};
+  CHECK_THROWS_AS(t.fit(wrong, {.epochs = 1, .shuffle = false}), error);
   CHECK(t.iteration() == 1);
-  keep_parameters(t, after);
-  CHECK(after == before);
-  t.fit(good, {.epochs = 1, .shuffle = false});  // the rest of the epoch
+  t.fit(good, {.epochs = 1, .shuffle = false});
   CHECK(t.iteration() == 4);
-  CHECK(t.epoch() == 1);
-  after = {};
-  keep_parameters(t, after);
-  CHECK(after.parameters != before.parameters);
-  for (const double p : after.parameters) CHECK(std::isfinite(p));
+}
+
+TEST_CASE_TEMPLATE("observers that throw stop a run where it can go on", Device, reference, recording_reference) {
+  struct thrower {
+    int steps_left = 1 << 20, epochs_left = 1 << 20;
+    void on(const step_event&) {
+      if (steps_left-- == 0) throw std::runtime_error("enough");
+    }
+    void on(const epoch_event&) {
+      if (epochs_left-- == 0) throw std::runtime_error("enough");
+    }
+    void on(const evaluation_event&) {}
+  };
+  const data::synthetic set{{.samples = 24, .extents = {2, 8, 8}, .classes = 5, .seed = 3, .signal = 2}};
+  using trainer_type = trainer<dropping_net, sgd, alone, Device>;
+  const trainer_options<sgd> o{.batch = 6, .learning_rate = lr::fixed{0.05f}};
+  trainer_type whole{alone{}, o};
+  whole.fit(set, {.epochs = 2});
+  course expected;
+  keep_parameters(whole, expected);
+  for (const thrower& stop : {thrower{1, 9}, thrower{2, 9}, thrower{3, 9}, thrower{9, 0}}) {
+    trainer_type t{alone{}, o};
+    thrower once = stop;
+    CHECK_THROWS_AS(t.fit(set, {.epochs = 2}, once), std::runtime_error);
+    while (t.iteration() < whole.iteration()) t.fit(set, {.iterations = whole.iteration() - t.iteration()});
+    course found;
+    keep_parameters(t, found);
+    CHECK(found == expected);
+  }
 }
 
 // With a timeline steps are asked for op by op, and times are the device's.

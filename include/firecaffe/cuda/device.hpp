@@ -75,6 +75,11 @@ class cuda_device {
   memory<T> allocate(std::size_t count) {
     return memory<T>(count, ordinal(), stream());
   }
+  template <class T>
+  host_memory<T> allocate_host(std::size_t count) {
+    const device_scope scope(ordinal());
+    return host_memory<T>(count);
+  }
   // `from` may be changed as soon as this returns.
   template <class T>
   void upload(T* to, const T* from, std::size_t count) {

@@ -90,7 +90,7 @@ class staging {
   }
 
  private:
-  static constexpr std::size_t piece_bytes = std::size_t{1} << 20, count = 16;
+  static constexpr std::size_t piece_bytes = std::size_t{1} << 19, count = 32;
   struct piece {
     pinned_memory<char> data;
     owned_event sent;

@@ -11,10 +11,11 @@ namespace firecaffe {
 // made anew when memory that ops share has moved.
 class cuda_recorder {
  public:
-  using key = std::array<std::int64_t, 6>;
+  using key = std::array<std::int64_t, 5>;
   static constexpr std::size_t slots = 2;
 
-  explicit cuda_recorder(cuda_device& device) : ordinal_(device.ordinal()), host_(slots) {
+  explicit cuda_recorder(cuda_device& device)
+      : ordinal_(device.ordinal()), host_(device.template allocate_host<double>(slots)) {
     const device_scope scope(ordinal_);
     for (owned_event& e : fetched_) e = make_event(ordinal_);
   }

@@ -18,6 +18,8 @@ struct dropout : layer_defaults {
   static constexpr std::int64_t flops(shape in) { return in.elements(); }
 };
 
+// `Live`: the step's number is looked up where masks are made, see pass::live_step.
+template <bool Live>
 struct dropout_mask {
   static constexpr bool preserves_zero = true;
   pass now;
@@ -26,8 +28,8 @@ struct dropout_mask {
 
   template <class T>
   FIRECAFFE_HD T operator()(int sample, int element, T x) const {
-    const random_key key{now.seed, now.current_step(), now.first_sample + std::uint32_t(sample), random_use::dropout,
-                         now.part};
+    const std::uint32_t step = Live ? now.current_step() : now.step;
+    const random_key key{now.seed, step, now.first_sample + std::uint32_t(sample), random_use::dropout, now.part};
     return random_word(key, std::uint64_t(element)) >= threshold ? x * T(scale) : T(0);
   }
   template <class T>
@@ -44,7 +46,13 @@ struct implementation<Device, dropout<Ratio>, In, Out> {
   implementation(Device&, int) {}
 
   // Outside training everything passes, backwards too.
-  static dropout_mask mask(const pass& now) {
+  static auto mask(pass now) {
+    constexpr bool live = !Device::host_memory_is_device_memory;
+    if (!live) now.step = now.current_step();
+    return mask<live>(now);
+  }
+  template <bool Live>
+  static dropout_mask<Live> mask(const pass& now) {
     if (!now.training) return {now, 0, 1.0};
     return {now, std::uint32_t(value_of<Ratio> * 4294967296.0), 1.0 / (1.0 - value_of<Ratio>)};
   }

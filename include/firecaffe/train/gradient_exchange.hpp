@@ -1,9 +1,22 @@
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <span>
 
 namespace firecaffe {
+
+// Memory for gradients that is the communicator's, where it has such and the device can use it; else nullptr.
+template <class Device, class Communicator, class T = typename Device::scalar>
+T* gradient_memory(Communicator& communicator, std::size_t elements) {
+  if constexpr (Device::host_memory_is_device_memory && requires { communicator.template allocate<T>(1); }) {
+    T* const memory = communicator.template allocate<T>(elements);
+    std::fill_n(memory, elements, T(0));  // what pads parameters counts in norms
+    return memory;
+  } else {
+    return nullptr;
+  }
+}
 
 // Where the communicator finds gradients and leaves their sums. Here, where the device's memory is the host's: where
 // they are.
@@ -24,20 +37,22 @@ class gradient_exchange {
 
 // For a device with a memory of its own: a copy in the host's, which buckets go to, and come back from summed, beside
 // the work of the device. One rank alone copies nothing. Such a device has
-//   Device::host_memory<T>(count)                memory of the host that it copies from and to best
+//   device.allocate_host<T>(count)               memory of the host that it copies from and to best, a host_memory<T>
 //   Device::transfers(Device&, tickets)
 //   transfers.download(ticket, to, from, count)  begins when the work asked for so far is done; returns at once
 //   transfers.arrived(ticket)                    whether that is there
 //   transfers.upload(to, from, count)            begins at once; work asked for later waits for it; `from` is read
-//   until
-//                                                a later download comes to it
+//                                                until a later download comes to it
 template <class Device>
 requires(!Device::host_memory_is_device_memory) class gradient_exchange<Device> {
  public:
   using T = typename Device::scalar;
 
   gradient_exchange(Device& device, T* gradients, std::size_t elements, std::size_t buckets, bool alone)
-      : gradients_(gradients), alone_(alone), host_(alone ? 0 : elements), transfers_(device, alone ? 0 : buckets) {}
+      : gradients_(gradients),
+        alone_(alone),
+        host_(device.template allocate_host<T>(alone ? 0 : elements)),
+        transfers_(device, alone ? 0 : buckets) {}
 
   // Bucket `b` is complete once the device has done what it was asked for.
   void leave(std::size_t b, std::size_t first, std::size_t count) {

@@ -9,14 +9,15 @@ namespace firecaffe {
 
 // A device that can keep work and do it again at one word has
 //   Device::recorder(Device&)
-//   recorder::key                            what tells one piece of work from another, an array of integers
+//   recorder::key                            what tells one piece of work from another, an array of five integers
 //   recorder.run(device, key, body)          does what body() asks the device for; perhaps as it was recorded for that
 //                                            key before, and then without calling body
 //   recorder.fetch(slot, from, device)       copies a double to the host once what was asked for so far is done
 //   recorder.fetched(slot)                   waits for that; recorder::slots may be on their way
-// There a rank alone has its steps replayed: forward pass, loss, backward pass and update are one piece of work, which
-// finds in the device's memory what changes from step to step, and makes no update from the first loss on that is not
-// finite. A next step may be asked for before the loss of the last is known.
+// There a rank alone, whose solver's steps do not depend on norms (as those of lars and lamb), has them replayed:
+// forward pass, loss, backward pass and update are one piece of work, which finds in the device's memory what changes
+// from step to step, and makes no update from the first loss on that is not finite. A next step may be asked for before
+// the loss of the last is known.
 template <class Solver, class Device>
 constexpr bool replays_steps = false;
 template <class Solver, class Device>
@@ -27,7 +28,7 @@ constexpr bool replays_steps<Solver, Device> = !updater<Solver, Device>::layerwi
 template <class Net, class Solver, class Device>
 class replayed_steps {
  public:
-  replayed_steps(Device&, const updater<Solver, Device>&) {}
+  replayed_steps(Device&, const updater<Solver, Device>&, bool) {}
 };
 
 template <class Net, class Solver, class Device>
@@ -36,10 +37,11 @@ requires(replays_steps<Solver, Device>) class replayed_steps<Net, Solver, Device
   using model_type = model<Net, Device>;
   using updater_type = updater<Solver, Device>;
   static constexpr std::size_t most = Device::recorder::slots;  // steps that may be under way
+  static_assert(most >= 2);
 
-  replayed_steps(Device& device, const updater_type& u)
+  replayed_steps(Device& device, const updater_type& u, bool alone)
       : recorder_(device),
-        update_(device, u, model_type::memory::parameter_elements),
+        update_(device, u, alone ? model_type::memory::parameter_elements : 0),
         outcome_(device.template allocate<step_outcome>(1)),
         step_(device.template allocate<std::uint32_t>(1)) {
     begin(device);
@@ -54,14 +56,16 @@ requires(replays_steps<Solver, Device>) class replayed_steps<Net, Solver, Device
     device.upload(step_.data(), &now.step, 1);
     if (last) update_.tell(device, solver, u, m.parameters(), m.gradients(), rate, iteration);
     now.step = 0, now.live_step = step_.data();
-    const typename Device::recorder::key key{m.samples(), now.first_sample, global_samples, first, last, 0};
+    const typename Device::recorder::key key{m.samples(), now.first_sample, global_samples, first, last};
     recorder_.run(device, key, [this, &device, &m, &u, now, global_samples, first, last] {
       m.forward(now);
       device.for_each(1, losses(m, global_samples, first, last));
       m.backward(1.0 / global_samples, now, !first);
       if (last) update_.ask(device, u, m.gradients(), outcome_.data());
     });
-    if (last) recorder_.fetch((oldest_ + under_way_++) % most, &outcome_.data()->loss, device);
+    if (!last) return;
+    recorder_.fetch((oldest_ + under_way_) % most, &outcome_.data()->loss, device);
+    ++under_way_;
   }
 
   // The loss of the oldest step under way.

@@ -48,14 +48,14 @@ class trainer {
         options_(checked(std::move(o))),
         model_(Device::for_rank(communicator_->node_rank(), communicator_->node_size(), options_.threads),
                (options_.batch + communicator_->size() - 1) / communicator_->size(), options_.seed,
-               gradient_memory(*communicator_)),
+               gradient_memory<Device>(*communicator_, memory::gradient_elements)),
         buckets_(buckets_of<Net, Device>(bucket_bytes(options_))),
         updater_(model_.device(), model_type::the_parameters.list, model_type::the_parameters.count,
                  memory::parameter_elements, buckets_, options_.clip),
         exchange_(model_.device(), model_.gradients(), memory::gradient_elements, buckets_.size(),
                   communicator_->size() == 1),
         log_(model_.device()),
-        replay_(model_.device(), updater_) {
+        replay_(model_.device(), updater_, communicator_->size() == 1) {
     for (std::size_t b = 0; b < buckets_.size(); ++b) communicator_->template prepare<T>(int(b), elements(b));
     communicator_->template prepare<double>(loss_bucket(), 1, true);
     const std::string description =
@@ -76,8 +76,8 @@ class trainer {
   double step(const batch_view& one, int global_samples) { return step({&one, 1}, global_samples); }
 
   // A step in two parts: begin() may return before it is done, settle() waits for the oldest that was begun and returns
-  // its loss. Two may be under way, which keeps a device busy that works on its own; a numeric_error of one undoes the
-  // next too. The passes' memory is the caller's again when begin() returns.
+  // its loss. Two may be under way, which keeps a device busy that works on its own. Either may throw the numeric_error
+  // of the oldest; no step is under way then. The passes' memory is the caller's again when begin() returns.
   void begin(std::span<const batch_view> passes, int global_samples) {
     if (passes.empty() || global_samples < 1) throw usage_error("trainer: a step needs a pass and at least one sample");
     if (under_way_ == 2) throw usage_error("trainer: two steps are under way: settle() one before the next");
@@ -89,7 +89,8 @@ class trainer {
     return finish();
   }
 
-  // Trains on `dataset`, the same on all ranks; each observer is told of steps and epochs by `on(event)`.
+  // Trains on `dataset`, the same on all ranks; each observer is told of steps and epochs by `on(event)`. On a device
+  // that works on its own the next step may be under way when it hears of one: iteration() and parameters count it.
   template <data::dataset Dataset, class... Observers>
   void fit(const Dataset& dataset, const fit_options& o, Observers&... observers) {
     const auto nothing = [] {};
@@ -110,6 +111,7 @@ class trainer {
   template <data::dataset Dataset, class... Observers>
   evaluation_event evaluate(const Dataset& dataset, Observers&... observers) {
     check_extents(dataset);
+    complete_begun();
     const stopwatch watch;
     const data::sampler order(dataset.size(), {.batch = model_.capacity() * communicator_->size(), .shuffle = false});
     data::prefetcher<Dataset> batches(dataset, order, communicator_->rank(), communicator_->size(),
@@ -177,16 +179,6 @@ class trainer {
   }
   int loss_bucket() const { return int(buckets_.size()); }
 
-  static T* gradient_memory(Communicator& communicator) {
-    if constexpr (Device::host_memory_is_device_memory && requires { communicator.template allocate<T>(1); }) {
-      T* const memory_of_all = communicator.template allocate<T>(memory::gradient_elements);
-      std::fill_n(memory_of_all, memory::gradient_elements, T(0));  // what pads parameters counts in norms
-      return memory_of_all;
-    } else {
-      return nullptr;
-    }
-  }
-
   // Whether the device does steps by itself, so that another may be asked for before one is done.
   bool replays() const {
     if constexpr (replays_steps<Solver, Device>)
@@ -196,6 +188,7 @@ class trainer {
   }
 
   void accumulate(const batch_view& b, int global_samples, std::size_t index, bool last) {
+    if (index == 0) complete_begun();
     const pass now{true, options_.seed, std::uint32_t(iteration_ * options_.iter_size) + std::uint32_t(index),
                    std::uint32_t(b.first_slot)};
     if (replays()) {
@@ -207,10 +200,7 @@ class trainer {
       }
       return;
     }
-    if (index == 0) {
-      if (std::exchange(begun_, false)) done_.push_back(complete());
-      loss_ = 0;
-    }
+    if (index == 0) loss_ = 0, log_.settle(model_.device());
     auto record = log_.recorder(model_.device());
     load(b);
     record(span_kind::load, 0);
@@ -254,30 +244,34 @@ class trainer {
 
   // The loss of the oldest step under way, which is done then.
   double finish() {
-    --under_way_;
-    if (!done_.empty()) {
-      const double loss = done_.front();
-      done_.erase(done_.begin());
-      return loss;
-    }
     if constexpr (replays_steps<Solver, Device>) {
-      if (replay_.under_way() > 0) {
+      if (done_.empty() && replay_.under_way() > 0) {
         const double loss = replay_.settle();
+        --under_way_;
         if (std::isfinite(loss)) return loss;
-        --iteration_;
-        abandon();
+        --iteration_, abandon();
         throw_not_finite();
       }
     }
-    begun_ = false;
-    return complete();
+    complete_begun();
+    --under_way_;
+    const double loss = done_.front();
+    done_.erase(done_.begin());
+    return loss;
+  }
+  void complete_begun() {
+    if (std::exchange(begun_, false)) done_.push_back(complete());
   }
 
-  // Nobody will ask for the losses of steps under way. Those whose loss is not finite, and all since, were no updates.
-  void abandon() {
-    if constexpr (replays_steps<Solver, Device>) iteration_ -= replay_.abandon(model_.device());
+  // Nobody will ask for the losses of steps under way. Those whose loss is not finite, and all since, were no updates:
+  // returns how many.
+  std::int64_t abandon() {
     under_way_ = 0, begun_ = false;
     done_.clear();
+    std::int64_t none = 0;
+    if constexpr (replays_steps<Solver, Device>) none = replay_.abandon(model_.device());
+    iteration_ -= none;
+    return none;
   }
 
   [[noreturn]] void throw_not_finite() const {
@@ -323,23 +317,26 @@ class trainer {
     check_extents(dataset);
     const data::sampler order(dataset.size(), {options_.batch, o.shuffle, options_.seed, o.last});
     const std::int64_t stop = o.iterations > 0 ? iteration_ + o.iterations : INT64_MAX;
+    if (step_ >= order.steps_per_epoch()) ++epoch_, step_ = 0;  // an observer threw, or the set was larger
     const int end = o.epochs > 0 ? epoch_ + o.epochs : INT32_MAX;
     data::prefetcher<Dataset> batches(dataset, order, communicator_->rank(), communicator_->size(), o.prefetch, epoch_,
                                       step_);
     const batch_memory<Device> held(batches);
     run_watch watch(o.epochs > 0 ? end : 0, order.steps_per_epoch());
+    std::vector<step_asked> asked;
     try {
-      run_epochs(batches, order, end, stop, watch, after_epoch, observers...);
+      run_epochs(batches, order, asked, end, stop, watch, after_epoch, observers...);
     } catch (...) {
       abandon();
+      for (std::size_t i = asked.size(); i-- > 0;)  // the next fit goes on with the first that was no update
+        if (asked[i].iteration >= iteration_) step_ = asked[i].first;
       throw;
     }
   }
 
   template <class Batches, class AfterEpoch, class... Observers>
-  void run_epochs(Batches& batches, const data::sampler& order, int end, std::int64_t stop, run_watch& watch,
-                  AfterEpoch& after_epoch, Observers&... observers) {
-    std::vector<step_asked> asked;
+  void run_epochs(Batches& batches, const data::sampler& order, std::vector<step_asked>& asked, int end,
+                  std::int64_t stop, run_watch& watch, AfterEpoch& after_epoch, Observers&... observers) {
     const std::int64_t steps = order.steps_per_epoch();
     while (epoch_ < end && iteration_ < stop) {
       watch.begin_epoch();
@@ -354,14 +351,11 @@ class trainer {
         data_waited_ += batches.seconds_waited() - waited;
         step_ += passes;
         // One step may be under way while the next is asked for, but none when observers hear of an epoch or fit ends.
-        const std::size_t may_wait = replays() && step_ < steps && iteration_ < stop ? 1 : 0;
+        const std::size_t may_wait = !log_.log() && replays() && step_ < steps && iteration_ < stop ? 1 : 0;
         while (asked.size() > may_wait) {
-          const step_asked a = asked.front();
-          step_ = a.first;  // where the next fit goes on, should this one be the last
           const double loss = finish();
-          step_ = asked.back().first + asked.back().passes;
+          [[maybe_unused]] const step_event event = watch.step(epoch_, asked.front(), loss);
           asked.erase(asked.begin());
-          [[maybe_unused]] const step_event event = watch.step(epoch_, a, loss);
           (observers.on(event), ...);
         }
         if (step_ < steps) continue;
