@@ -22,6 +22,9 @@ TEST_CASE("output extents follow Caffe") {
   CHECK(fc::avg_pool<fc::global>::output({5, 8, 7, 6}) == fc::shape{5, 1, 1});
   CHECK(fc::max_pool<fc::kernel<2>, fc::pad<2, 0, 0>>::check({1, 9, 9, 9}) == fc::fault::padding_not_below_kernel);
   CHECK(fc::max_pool<fc::kernel<3>>::check({1, 9, 9, 2}) == fc::fault::window_exceeds_input);
+  // 0, 3 and 6 are where its windows begin.
+  CHECK(fc::max_pool<fc::kernel<1>, fc::stride<3>, fc::ceil_mode>::check({1, 5, 7}) == fc::fault::window_without_input);
+  CHECK(fc::max_pool<fc::kernel<1>, fc::stride<3>, fc::ceil_mode>::check({1, 7, 7}) == fc::fault::none);
   // A last window that would start in the lower padding is dropped.
   CHECK(fc::max_pool<fc::kernel<2>, fc::stride<2>, fc::pad<1>, fc::ceil_mode>::output({1, 3, 4}) == fc::shape{1, 2, 3});
   CHECK(fc::max_pool<fc::kernel<2>, fc::pad<2>>::check({1, 9, 9}) == fc::fault::padding_not_below_kernel);

@@ -26,6 +26,7 @@ enum class fault {
   none,
   kernel_missing,
   window_exceeds_input,
+  window_without_input,
   padding_not_below_kernel,
   groups_do_not_divide,
   not_two_dimensional,

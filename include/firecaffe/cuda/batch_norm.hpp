@@ -12,7 +12,7 @@ constexpr bool cuda_fuses<batch_norm<Options...>, Next> = true;
 
 // Batch normalisation by our own kernels: cuDNN's take neither slices nor groups of samples apart. Both passes read
 // their values twice, once for sums over each channel and once for the result. The sums are of single precision within
-// a thread, of some hundred elements, and double from there on, in an order that depends on the sizes alone.
+// a block, and double from there on, in an order that depends on the sizes alone.
 
 // What is known of each channel of a group of samples that are normalised together; padding is zero in all.
 struct norm_table {
@@ -287,6 +287,7 @@ class cuda_batch_norm {
   cuda_batch_norm(cuda_device& device, int batch)
       : table_(device.template allocate<float>(std::size_t(Layer::groups(batch)) * norm_table::entries * columns)) {
     const int groups = Layer::groups(batch);
+    if (groups > 65535) throw usage_error("cuda: batch_norm over more than 65535 grains: make the batch smaller");
     device.scratch(std::size_t(groups > norm_groups::most_shares ? groups : norm_groups::most_shares) * 2 * columns *
                    sizeof(float));
   }

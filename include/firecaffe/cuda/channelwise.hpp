@@ -6,7 +6,7 @@
 namespace firecaffe {
 
 // Channelwise layers are bound by memory: a thread has 16 bytes of one pixel. Sums over a channel are of single
-// precision within a thread and double from there on, in an order that depends on the sizes alone.
+// precision within a block and double from there on, in an order that depends on the sizes alone.
 
 template <class Layer, class V>
 struct channelwise_packs {

@@ -33,7 +33,25 @@ inline void check_status(cudnnStatus_t status, const char* call, int device) {
                    device);
 }
 
-// Makes a device the calling thread's current one, and leaves the thread as it was.
+// Whether a device is in use by this process. Choosing one that is not would make a context there, which takes hundreds
+// of MB: every rank of a node would have one on its first device.
+inline bool has_context(int device) {
+  using query = int (*)(int, unsigned*, int*);  // cuDevicePrimaryCtxGetState; 0 is success
+  static const query ask = [] {
+    void* found = nullptr;
+    cudaDriverEntryPointQueryResult result{};
+    const bool known = cudaGetDriverEntryPointByVersion("cuDevicePrimaryCtxGetState", &found, 12000, cudaEnableDefault,
+                                                        &result) == cudaSuccess &&
+                       result == cudaDriverEntryPointSuccess;
+    return known ? reinterpret_cast<query>(found) : nullptr;
+  }();
+  unsigned flags = 0;
+  int active = 1;
+  return !ask || ask(device, &flags, &active) != 0 || active != 0;
+}
+
+// Makes a device the calling thread's current one, and leaves the thread as it was, unless that was on a device that
+// nobody uses.
 class device_scope {
  public:
   explicit device_scope(int device) : device_(device) {
@@ -41,7 +59,7 @@ class device_scope {
     if (before_ != device) check_status(cudaSetDevice(device), "cudaSetDevice", device);
   }
   ~device_scope() {
-    if (before_ != device_) cudaSetDevice(before_);
+    if (before_ != device_ && has_context(before_)) cudaSetDevice(before_);
   }
   device_scope(const device_scope&) = delete;
   device_scope& operator=(const device_scope&) = delete;

@@ -52,6 +52,7 @@ class cuda_products {
   // No samples, no gradient.
   void no_weight_gradient(cuda_device& device, float* dw, bool add) const {
     if (add) return;
+    const device_scope scope(device.ordinal());
     check_status(cudaMemsetAsync(dw, 0, extent() * sizeof(float), device.stream()), "cudaMemsetAsync",
                  device.ordinal());
   }

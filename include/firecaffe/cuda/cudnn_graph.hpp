@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <memory>
 #include <span>
 #include <type_traits>
@@ -117,6 +118,7 @@ class cudnn_candidates {
  public:
   struct filter {
     bool repeatable = true, tensor_cores = true;  // engines that add up in a fixed order; that may round to TF32
+    bool tensor_cores_first = false;              // where heuristics put others before them
     std::size_t workspace = std::size_t{1} << 30;
   };
 
@@ -160,10 +162,20 @@ class cudnn_candidates {
     for (std::int64_t i = 0; i < count; ++i)
       raw.push_back(found.emplace_back(CUDNN_BACKEND_ENGINECFG_DESCRIPTOR, properties_.device()).get());
     get(std::int64_t(raw.size()), raw.data());
-    for (std::int64_t i = 0; i < count; ++i) configs_.push_back(std::move(found[std::size_t(i)]));
+    found.erase(found.begin() + count, found.end());
+    if (filter_.tensor_cores_first)
+      std::stable_partition(found.begin(), found.end(),
+                            [&](const cudnn_descriptor& c) { return noted(c, CUDNN_NUMERICAL_NOTE_TENSOR_CORE); });
+    for (cudnn_descriptor& c : found) configs_.push_back(std::move(c));
   }
 
   bool allowed(const cudnn_descriptor& config) const {
+    return !(filter_.repeatable && noted(config, CUDNN_NUMERICAL_NOTE_NONDETERMINISTIC)) &&
+           !(!filter_.tensor_cores && noted(config, CUDNN_NUMERICAL_NOTE_TENSOR_CORE)) &&
+           !noted(config, CUDNN_NUMERICAL_NOTE_DOWN_CONVERT_INPUTS) &&
+           !noted(config, CUDNN_NUMERICAL_NOTE_REDUCED_PRECISION_REDUCTION);
+  }
+  bool noted(const cudnn_descriptor& config, cudnnBackendNumericalNote_t note) const {
     const cudnn_descriptor engine(CUDNN_BACKEND_ENGINE_DESCRIPTOR, properties_.device());
     cudnnBackendDescriptor_t raw = engine.get();
     std::int64_t count = 0;
@@ -174,13 +186,7 @@ class cudnn_candidates {
     check_status(cudnnBackendGetAttribute(raw, CUDNN_ATTR_ENGINE_NUMERICAL_NOTE, CUDNN_TYPE_NUMERICAL_NOTE,
                                           CUDNN_NUMERICAL_NOTE_TYPE_COUNT, &count, notes),
                  "cudnnBackendGetAttribute", properties_.device());
-    for (std::int64_t i = 0; i < count; ++i) {
-      if (notes[i] == CUDNN_NUMERICAL_NOTE_NONDETERMINISTIC && filter_.repeatable) return false;
-      if (notes[i] == CUDNN_NUMERICAL_NOTE_TENSOR_CORE && !filter_.tensor_cores) return false;
-      if (notes[i] == CUDNN_NUMERICAL_NOTE_DOWN_CONVERT_INPUTS) return false;
-      if (notes[i] == CUDNN_NUMERICAL_NOTE_REDUCED_PRECISION_REDUCTION) return false;
-    }
-    return true;
+    return std::find(notes, notes + count, note) != notes + count;
   }
 
   const cudnn_descriptor& properties_;

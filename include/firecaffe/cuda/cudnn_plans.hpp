@@ -1,5 +1,7 @@
 #pragma once
 
+#include <limits>
+
 #include "cudnn.hpp"
 #include "memory.hpp"
 
@@ -24,16 +26,7 @@ class cudnn_plans {
     cudnn_candidates candidates(properties, operations.list(), how.filter);
     std::unique_ptr<cudnn_plan> best = candidates.next();
     if (!best) throw_cuda_error("cuDNN", "it has no kernel for this convolution", device);
-    if (how.tries > 1) {
-      trial run(handle, stream, device, g, type, r);
-      float least = run.milliseconds(*best);
-      for (int i = 1; i < how.tries; ++i) {
-        std::unique_ptr<cudnn_plan> other = candidates.next();
-        if (!other) break;
-        const float took = run.milliseconds(*other);
-        if (took < least) least = took, best = std::move(other);
-      }
-    }
+    if (how.tries > 1) best = fastest(std::move(best), candidates, how.tries, {handle, stream, device, g, type, r});
     return *made_.emplace_back(new entry{g, type, r, std::move(best)})->plan;
   }
 
@@ -45,18 +38,52 @@ class cudnn_plans {
     std::unique_ptr<cudnn_plan> plan;
   };
 
+  struct circumstances {
+    cudnnHandle_t handle;
+    cudaStream_t stream;
+    int device;
+    const cudnn_geometry& geometry;
+    cudnnDataType_t type;
+    const cudnn_request& request;
+  };
+
+  // Of `first` and what follows. Plans that fail when they are run are passed over, and where there is no memory to try
+  // any, the first is taken.
+  static std::unique_ptr<cudnn_plan> fastest(std::unique_ptr<cudnn_plan> first, cudnn_candidates& candidates, int tries,
+                                             const circumstances& c) {
+    std::unique_ptr<trial> room;
+    try {
+      room = std::make_unique<trial>(c);
+    } catch (const error&) {
+      return first;
+    }
+    float least = room->milliseconds(*first);
+    for (int i = 1; i < tries; ++i) {
+      std::unique_ptr<cudnn_plan> other = candidates.next();
+      if (!other) break;
+      const float took = room->milliseconds(*other);
+      if (took < least) least = took, first = std::move(other);
+    }
+    return first;
+  }
+
   // Runs plans on memory of its own, which is zero: of a kernel's time the numbers change little.
   class trial {
    public:
-    trial(cudnnHandle_t handle, cudaStream_t stream, int device, const cudnn_geometry& g, cudnnDataType_t type,
-          const cudnn_request& r)
-        : handle_(handle), stream_(stream), device_(device), begin_(make_timer(device)), end_(make_timer(device)) {
-      const std::size_t element = type == CUDNN_DATA_FLOAT ? sizeof(float) : sizeof(bfloat16);
+    explicit trial(const circumstances& c)
+        : handle_(c.handle),
+          stream_(c.stream),
+          device_(c.device),
+          begin_(make_timer(c.device)),
+          end_(make_timer(c.device)) {
+      const cudnn_geometry& g = c.geometry;
+      const cudnn_request& r = c.request;
+      const std::size_t element = c.type == CUDNN_DATA_FLOAT ? sizeof(float) : sizeof(bfloat16);
       const auto value = [&](const shape& s, std::int64_t pitch) {
         return std::size_t(r.samples) * std::size_t(s.pixels()) * std::size_t(pitch);
       };
       const auto give = [&](std::int64_t name, std::size_t count) {
-        tensors_.emplace_back(count * element, device, stream);
+        tensors_.emplace_back(count * element, device_, stream_);
         ids_.push_back(name), pointers_.push_back(tensors_.back().data());
       };
       give(cudnn_operations::x, value(g.in, r.x_pitch));
@@ -66,9 +93,13 @@ class cudnn_plans {
         give(cudnn_operations::bias, std::size_t(g.y_channels));
     }
 
-    float milliseconds(const cudnn_plan& plan) {
+    // Longer than anything for a plan that cannot be run.
+    float milliseconds(const cudnn_plan& plan) try {
       constexpr int times = 3;
-      if (space_.bytes() < plan.workspace()) space_ = device_memory<char>(plan.workspace(), device_, stream_);
+      if (space_.bytes() < plan.workspace()) {
+        space_ = {};
+        space_ = device_memory<char>(plan.workspace(), device_, stream_);
+      }
       plan.run(handle_, ids_, pointers_, space_.data());
       record_event(begin_, stream_, device_);
       for (int i = 0; i < times; ++i) plan.run(handle_, ids_, pointers_, space_.data());
@@ -77,6 +108,8 @@ class cudnn_plans {
       float took = 0;
       check_status(cudaEventElapsedTime(&took, begin_.get(), end_.get()), "cudaEventElapsedTime", device_);
       return took;
+    } catch (const error&) {
+      return std::numeric_limits<float>::infinity();
     }
 
    private:

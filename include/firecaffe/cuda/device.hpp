@@ -308,9 +308,11 @@ class cuda_device {
   cudnnHandle_t cudnn() { return state_->cudnn(); }
   // Made, and where the policy says so timed, when first asked for.
   const cudnn_plan& cudnn_plan_for(const cudnn_geometry& g, cudnnDataType_t type, const cudnn_request& r) {
+    const device_scope scope(ordinal());
     const bool fastest = policy().kernels == cuda_kernels::fastest;
-    return state_->plans.find(cudnn(), state_->cudnn_properties(), stream(),
-                              {{!fastest, policy().math != cuda_math::fp32}, fastest ? 8 : 1}, g, type, r);
+    return state_->plans.find(
+        cudnn(), state_->cudnn_properties(), stream(),
+        {{!fastest, policy().math != cuda_math::fp32, policy().math == cuda_math::tf32}, fastest ? 8 : 1}, g, type, r);
   }
 
  private:
@@ -346,7 +348,9 @@ class cuda_device {
 // on all of them, and so is the arithmetic; what products do with their factors, and how values are stored:
 //   cuda        single precision throughout
 //   cuda_tf32   the tensor cores round factors to 10 bits: off by 1e-3 of their size, and several times faster
-//   cuda_bf16   factors and values have 8 bits, half the memory, and the tensor cores do twice as much again
+//   cuda_bf16   factors and values have 8 bits, half the memory, and the tensor cores do twice as much again; a value
+//               is rounded when it is stored, before a bias too where that takes a pass of its own, and the bias itself
+//               where a convolution adds it
 // `cuda_fastest<...>` is one of them with kernels that were chosen by timing them: see cuda_kernels.
 template <cuda_policy Policy>
 class basic_cuda : public cuda_device {

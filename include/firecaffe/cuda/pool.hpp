@@ -110,8 +110,8 @@ struct max_pool_forward {
 
   __device__ void operator()(std::uint32_t i) const {
     const auto p = g.at_output(i);
-    float best[n], here[n];
-    winners<Index, n> which;
+    float best[n] = {}, here[n];
+    winners<Index, n> which = {};
     bool first = true;
     g.for_each_inside(p, [&](const pool_geometry::point& pixel) {
       load_pack(here, x.data + g.in_row(p, pixel) * x.pitch + p.column);

@@ -102,9 +102,9 @@ struct cuda_resources {
     }
     check_status(cublasCreate(&blas), "cublasCreate", ordinal);
     check_status(cublasSetStream(blas, stream), "cublasSetStream", ordinal);
-    check_status(
-        cublasSetMathMode(blas, policy.math == cuda_math::tf32 ? CUBLAS_TF32_TENSOR_OP_MATH : CUBLAS_DEFAULT_MATH),
-        "cublasSetMathMode", ordinal);
+    constexpr auto sums_in_fp32 = cublasMath_t(CUBLAS_DEFAULT_MATH | CUBLAS_MATH_DISALLOW_REDUCED_PRECISION_REDUCTION);
+    check_status(cublasSetMathMode(blas, policy.math == cuda_math::tf32 ? CUBLAS_TF32_TENSOR_OP_MATH : sums_in_fp32),
+                 "cublasSetMathMode", ordinal);
     // cuBLAS repeats its results only where its workspace does not change; 32 MiB is what it takes on Hopper.
     blas_space = device_memory<char>(std::size_t{32} << 20, ordinal, stream);
     check_status(cublasSetWorkspace(blas, blas_space.data(), blas_space.bytes()), "cublasSetWorkspace", ordinal);
@@ -117,7 +117,7 @@ struct cuda_resources {
     plans = {}, properties.reset();
     if (dnn) cudnnDestroy(dnn);
     if (blas) cublasDestroy(blas);
-    if (switched) cudaSetDevice(before);
+    if (switched && has_context(before)) cudaSetDevice(before);
   }
 };
 

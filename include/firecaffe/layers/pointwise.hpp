@@ -69,7 +69,7 @@ struct value_of_pointwise {
 // dx = dy * slope(y), or dx + dy * slope(y); of the other kind, slope_at(x)
 template <class Pointwise>
 struct gradient_of_pointwise {
-  static constexpr bool preserves_zero = true;
+  static constexpr bool preserves_zero = false;  // a slope at zero need not be finite
   template <class T>
   FIRECAFFE_HD T operator()(T at, T dy) const {
     if constexpr (pointwise_of_input<Pointwise>)

@@ -30,7 +30,13 @@ struct pool_layer : layer_defaults {
     if (!w.in_range()) return fault::bad_option_value;
     if (w.pad_d >= w.kernel_d || w.pad_h >= w.kernel_h || w.pad_w >= w.kernel_w) return fault::padding_not_below_kernel;
     const shape out = output(in);
-    return out.depth < 1 || out.height < 1 || out.width < 1 ? fault::window_exceeds_input : fault::none;
+    if (out.depth < 1 || out.height < 1 || out.width < 1) return fault::window_exceeds_input;
+    // With ceil_mode and a stride beyond the kernel the last window may hold no pixel.
+    auto empty = [](int windows, int stride, int pad, int size) { return (windows - 1) * stride - pad >= size; };
+    return empty(out.depth, w.stride_d, w.pad_d, in.depth) || empty(out.height, w.stride_h, w.pad_h, in.height) ||
+                   empty(out.width, w.stride_w, w.pad_w, in.width)
+               ? fault::window_without_input
+               : fault::none;
   }
 
   static constexpr shape output(shape in) {

@@ -16,6 +16,8 @@ struct check {
                 "the layer needs kernel<H, W>, kernel<D, H, W> or kernel<K> (or, for pooling, global)");
   static_assert(Fault != fault::window_exceeds_input,
                 "the kernel is larger than its padded input (C, H, W; C, D, H, W of volumes)");
+  static_assert(Fault != fault::window_without_input,
+                "pooling: the last window lies beyond the input: leave out ceil_mode, or make the stride smaller");
   static_assert(Fault != fault::padding_not_below_kernel, "pooling: pad must be smaller than the kernel");
   static_assert(Fault != fault::groups_do_not_divide, "groups must divide the channels of input and output");
   static_assert(Fault != fault::not_two_dimensional, "the layer takes two-dimensional data only");
