@@ -2,7 +2,6 @@
 #include <cuda_bf16.h>
 
 #include <algorithm>
-#include <firecaffe/cuda/check.hpp>
 #include <firecaffe/cuda/memory.hpp>
 #include <memory>
 #include <type_traits>
@@ -13,26 +12,19 @@ namespace fc = firecaffe;
 
 namespace {
 
-using event = std::unique_ptr<std::remove_pointer_t<cudaEvent_t>, decltype(&cudaEventDestroy)>;
 using blas_handle = std::unique_ptr<std::remove_pointer_t<cublasHandle_t>, decltype(&cublasDestroy)>;
-
-event make_event(int ordinal) {
-  cudaEvent_t e = nullptr;
-  fc::check_status(cudaEventCreate(&e), "cudaEventCreate", ordinal);
-  return {e, &cudaEventDestroy};
-}
 
 // Work per second, on the default stream. The median would blame the clock's ups and downs on what is measured against
 // it.
 template <class Try>
 double best_rate(int ordinal, double work, Try attempt) {
-  const event begin = make_event(ordinal), end = make_event(ordinal);
+  const fc::owned_event begin = fc::make_timer(ordinal), end = fc::make_timer(ordinal);
   double best = 0;
   for (int i = -3; i < 15; ++i) {  // the first ones warm up
-    fc::check_status(cudaEventRecord(begin.get()), "cudaEventRecord", ordinal);
+    fc::record_event(begin, nullptr, ordinal);
     attempt();
     fc::check_status(cudaGetLastError(), "a launch", ordinal);
-    fc::check_status(cudaEventRecord(end.get()), "cudaEventRecord", ordinal);
+    fc::record_event(end, nullptr, ordinal);
     fc::check_status(cudaEventSynchronize(end.get()), "cudaEventSynchronize", ordinal);
     float milliseconds = 0;
     fc::check_status(cudaEventElapsedTime(&milliseconds, begin.get(), end.get()), "cudaEventElapsedTime", ordinal);

@@ -17,11 +17,11 @@ namespace fc = firecaffe;
 
 // Memory that the device copies from best.
 template <class Device>
-auto host_values(std::size_t count) {
+auto host_values([[maybe_unused]] Device& device, std::size_t count) {
   if constexpr (Device::host_memory_is_device_memory)
     return std::vector<float>(count);
   else
-    return typename Device::template host_memory<float>(count);
+    return device.template allocate_host<float>(count);
 }
 
 // `Peaks` measures what the device with some ordinal reaches; nullptr: nobody asks.
@@ -37,7 +37,7 @@ void throughput(const throughput_arguments& a, fc::mpi::session& session) {
   const fc::shape in = trainer_type::model_type::the_plan.values[0].extents;
   const int first = a.batch * comm.rank() / comm.size(), mine = a.batch * (comm.rank() + 1) / comm.size() - first;
   const std::size_t count = std::size_t(mine) * std::size_t(in.elements());
-  auto values = host_values<Device>(count);
+  auto values = host_values(trainer.network().device(), count);
   std::vector<std::int32_t> labels;
   labels.resize(std::size_t(mine));
   for (std::size_t i = 0; i < count; ++i)

@@ -13,18 +13,12 @@ struct pass_work {
   constexpr double bytes(int samples) const { return samples * value_bytes + parameter_bytes; }
 };
 
-// A device may store values in fewer bits than it keeps its parameters in.
-template <class Device>
-constexpr double value_size = sizeof(typename Device::scalar);
-template <class Device>
-requires requires { typename Device::value; }
-constexpr double value_size<Device> = sizeof(typename Device::value);
-
 template <class Net, class Device>
 struct op_work_of {
   static constexpr auto& the_plan = fc::plan<Net, Device>;
   static constexpr auto& the_parameters = fc::parameters_of<Net, Device>;
-  static constexpr double parameter_size = sizeof(typename Device::scalar);
+  // A device may store values in fewer bits than it keeps its parameters in.
+  static constexpr double value_size = sizeof(typename Device::value), parameter_size = sizeof(typename Device::scalar);
 
   struct arrays {
     double in = 0, out = 0, parameters = 0;  // bytes; of one sample, but for the parameters
@@ -33,7 +27,7 @@ struct op_work_of {
 
   static constexpr double bytes(int value) {
     const fc::planned_value& v = the_plan.values[value];
-    return v.used ? value_size<Device> * double(Device::value_layout(v.extents).sample) : 0;
+    return v.used ? value_size * double(Device::value_layout(v.extents).sample) : 0;
   }
 
   template <int I>

@@ -82,9 +82,7 @@ struct moment_sums {
   float pivot[n];
 
   using loaded = pack<n, V>;
-  __device__ loaded load(std::int64_t row, int column) const {
-    return *reinterpret_cast<const loaded*>(x.data + row * x.pitch + column);
-  }
+  __device__ loaded load(std::int64_t row, int column) const { return read_pack<n>(x.data + row * x.pitch + column); }
   __device__ void add(std::int64_t, int, const loaded& l, float (&sums)[2][n]) const {
     for (int j = 0; j < n; ++j) {
       const float apart = static_cast<float>(l.of[j]) - pivot[j];
@@ -179,8 +177,7 @@ struct slope_sums {
     pack<n, V> x, dy;
   };
   __device__ loaded load(std::int64_t row, int column) const {
-    return {*reinterpret_cast<const pack<n, V>*>(x.data + row * x.pitch + column),
-            *reinterpret_cast<const pack<n, V>*>(dy.data + row * dy.pitch + column)};
+    return {read_pack<n>(x.data + row * x.pitch + column), read_pack<n>(dy.data + row * dy.pitch + column)};
   }
   __device__ void add(std::int64_t, int, const loaded& l, float (&sums)[2][n]) const {
     for (int j = 0; j < n; ++j) {

@@ -54,8 +54,7 @@ struct channelwise_sums_of {
     pack<width, V> x, dy;
   };
   __device__ loaded load(std::int64_t row, int column) const {
-    return {*reinterpret_cast<const pack<width, V>*>(x.data + row * x.pitch + column),
-            *reinterpret_cast<const pack<width, V>*>(dy.data + row * dy.pitch + column)};
+    return {read_pack<width>(x.data + row * x.pitch + column), read_pack<width>(dy.data + row * dy.pitch + column)};
   }
   __device__ void add(std::int64_t, int, const loaded& l, float (&sums)[n][width]) const {
     for (int j = 0; j < width; ++j) {

@@ -37,6 +37,11 @@ class cuda_products {
   static constexpr bool stages_dw = !std::is_same_v<V, float>;
   std::size_t staged_bytes() const { return stages_dw ? round_up(extent() * sizeof(V), 256) : 0; }
 
+  std::size_t gradient_workspace(cuda_device& device, cudnn_request r, bool add) const {
+    r.add = add && !stages_dw;
+    return workspace(device, r);
+  }
+
   // dw (+)= x * dy
   void weight_gradient(cuda_device& device, cudnn_request r, const V* x, const V* dy, float* dw, bool add, void* staged,
                        void* space) const {
@@ -139,10 +144,11 @@ class cuda_convolution {
     spaces at;
     at.weight = stages_dy_ ? round_up(pixels * std::size_t(g_.y_channels) * sizeof(V), 256) : 0;
     at.work = at.weight + products_.staged_bytes();
-    cudnn_request w = backward_request(cudnn_request::weight_gradient, samples),
-                  x = backward_request(cudnn_request::input_gradient, samples);
-    w.add = adds.parameters && !cuda_products<V>::stages_dw, x.add = adds.input;
-    const std::size_t for_w = products_.workspace(device, w), for_x = wants_dx ? products_.workspace(device, x) : 0;
+    cudnn_request x = backward_request(cudnn_request::input_gradient, samples);
+    x.add = adds.input;
+    const std::size_t for_w = products_.gradient_workspace(
+        device, backward_request(cudnn_request::weight_gradient, samples), adds.parameters);
+    const std::size_t for_x = wants_dx ? products_.workspace(device, x) : 0;
     at.total = at.work + (for_w > for_x ? for_w : for_x);
     return at;
   }

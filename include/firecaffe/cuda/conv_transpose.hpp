@@ -46,9 +46,7 @@ class cuda_conv_transpose {
     if (x.samples == 0) return products_.no_weight_gradient(device, gradients.weight, adds.parameters);
     cudnn_request r = request(cudnn_request::weight_gradient, x.samples);
     const std::size_t staged = products_.staged_bytes();
-    cudnn_request added = r;
-    added.add = adds.parameters && !cuda_products<V>::stages_dw;
-    char* space = static_cast<char*>(device.scratch(staged + products_.workspace(device, added)));
+    char* space = static_cast<char*>(device.scratch(staged + products_.gradient_workspace(device, r, adds.parameters)));
     products_.weight_gradient(device, r, dy.data, x.data, gradients.weight, adds.parameters, space, space + staged);
     if (!dx) return;
     r = request(cudnn_request::forward, x.samples);

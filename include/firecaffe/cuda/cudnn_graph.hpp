@@ -24,8 +24,6 @@ inline constexpr cudnnBackendAttributeType_t cudnn_attribute_type<float> = CUDNN
 template <>
 inline constexpr cudnnBackendAttributeType_t cudnn_attribute_type<bool> = CUDNN_TYPE_BOOLEAN;
 template <>
-inline constexpr cudnnBackendAttributeType_t cudnn_attribute_type<char> = CUDNN_TYPE_CHAR;
-template <>
 inline constexpr cudnnBackendAttributeType_t cudnn_attribute_type<cudnnDataType_t> = CUDNN_TYPE_DATA_TYPE;
 template <>
 inline constexpr cudnnBackendAttributeType_t cudnn_attribute_type<cudnnHandle_t> = CUDNN_TYPE_HANDLE;
@@ -60,6 +58,13 @@ class cudnn_descriptor {
     check_status(cudnnBackendSetAttribute(get(), name, type, count, values), "cudnnBackendSetAttribute", device_);
     return *this;
   }
+  // Up to `room` values go to `to`; returns how many there are.
+  std::int64_t read(cudnnBackendAttributeName_t name, cudnnBackendAttributeType_t type, std::int64_t room,
+                    void* to) const {
+    std::int64_t count = 0;
+    check_status(cudnnBackendGetAttribute(get(), name, type, room, &count, to), "cudnnBackendGetAttribute", device_);
+    return count;
+  }
   cudnn_descriptor& finalize() {
     check_status(try_finalize(), "cudnnBackendFinalize", device_);
     return *this;
@@ -86,10 +91,8 @@ class cudnn_plan {
       : config_(std::move(config)), plan_(CUDNN_BACKEND_EXECUTION_PLAN_DESCRIPTOR, properties.device()) {
     plan_.set(CUDNN_ATTR_EXECUTION_PLAN_ENGINE_CONFIG, config_).set(CUDNN_ATTR_EXECUTION_PLAN_DEVICEPROP, properties);
     if (plan_.try_finalize() != CUDNN_STATUS_SUCCESS) return;
-    std::int64_t bytes = 0, count = 0;
-    check_status(cudnnBackendGetAttribute(plan_.get(), CUDNN_ATTR_EXECUTION_PLAN_WORKSPACE_SIZE, CUDNN_TYPE_INT64, 1,
-                                          &count, &bytes),
-                 "cudnnBackendGetAttribute", properties.device());
+    std::int64_t bytes = 0;
+    plan_.read(CUDNN_ATTR_EXECUTION_PLAN_WORKSPACE_SIZE, CUDNN_TYPE_INT64, 1, &bytes);
     workspace_ = std::size_t(bytes), valid_ = true;
   }
 
@@ -150,43 +153,39 @@ class cudnn_candidates {
         .set(CUDNN_ATTR_ENGINEHEUR_MODE, mode)
         .set(CUDNN_ATTR_ENGINEHEUR_DEVICEPROP, properties_);
     if (heuristics.try_finalize() != CUDNN_STATUS_SUCCESS) return;  // none in this mode
-    std::int64_t count = 0;
-    const auto get = [&](std::int64_t room, void* to) {
-      check_status(cudnnBackendGetAttribute(heuristics.get(), CUDNN_ATTR_ENGINEHEUR_RESULTS,
-                                            CUDNN_TYPE_BACKEND_DESCRIPTOR, room, &count, to),
-                   "cudnnBackendGetAttribute", properties_.device());
+    const auto results = [&](std::int64_t room, void* to) {
+      return heuristics.read(CUDNN_ATTR_ENGINEHEUR_RESULTS, CUDNN_TYPE_BACKEND_DESCRIPTOR, room, to);
     };
-    get(0, nullptr);
     std::vector<cudnnBackendDescriptor_t> raw;
     std::vector<cudnn_descriptor> found;
-    for (std::int64_t i = 0; i < count; ++i)
+    for (std::int64_t i = results(0, nullptr); i > 0; --i)
       raw.push_back(found.emplace_back(CUDNN_BACKEND_ENGINECFG_DESCRIPTOR, properties_.device()).get());
-    get(std::int64_t(raw.size()), raw.data());
-    found.erase(found.begin() + count, found.end());
+    found.erase(found.begin() + results(std::int64_t(raw.size()), raw.data()), found.end());
     if (filter_.tensor_cores_first)
-      std::stable_partition(found.begin(), found.end(),
-                            [&](const cudnn_descriptor& c) { return noted(c, CUDNN_NUMERICAL_NOTE_TENSOR_CORE); });
+      std::stable_partition(found.begin(), found.end(), [&](const cudnn_descriptor& c) {
+        return (notes_of(c) & bit(CUDNN_NUMERICAL_NOTE_TENSOR_CORE)) != 0;
+      });
     for (cudnn_descriptor& c : found) configs_.push_back(std::move(c));
   }
 
   bool allowed(const cudnn_descriptor& config) const {
-    return !(filter_.repeatable && noted(config, CUDNN_NUMERICAL_NOTE_NONDETERMINISTIC)) &&
-           !(!filter_.tensor_cores && noted(config, CUDNN_NUMERICAL_NOTE_TENSOR_CORE)) &&
-           !noted(config, CUDNN_NUMERICAL_NOTE_DOWN_CONVERT_INPUTS) &&
-           !noted(config, CUDNN_NUMERICAL_NOTE_REDUCED_PRECISION_REDUCTION);
+    const unsigned refused = (filter_.repeatable ? bit(CUDNN_NUMERICAL_NOTE_NONDETERMINISTIC) : 0) |
+                             (filter_.tensor_cores ? 0 : bit(CUDNN_NUMERICAL_NOTE_TENSOR_CORE)) |
+                             bit(CUDNN_NUMERICAL_NOTE_DOWN_CONVERT_INPUTS) |
+                             bit(CUDNN_NUMERICAL_NOTE_REDUCED_PRECISION_REDUCTION);
+    return (notes_of(config) & refused) == 0;
   }
-  bool noted(const cudnn_descriptor& config, cudnnBackendNumericalNote_t note) const {
+  static constexpr unsigned bit(cudnnBackendNumericalNote_t note) { return 1u << unsigned(note); }
+  unsigned notes_of(const cudnn_descriptor& config) const {
     const cudnn_descriptor engine(CUDNN_BACKEND_ENGINE_DESCRIPTOR, properties_.device());
     cudnnBackendDescriptor_t raw = engine.get();
-    std::int64_t count = 0;
-    check_status(cudnnBackendGetAttribute(config.get(), CUDNN_ATTR_ENGINECFG_ENGINE, CUDNN_TYPE_BACKEND_DESCRIPTOR, 1,
-                                          &count, &raw),
-                 "cudnnBackendGetAttribute", properties_.device());
+    config.read(CUDNN_ATTR_ENGINECFG_ENGINE, CUDNN_TYPE_BACKEND_DESCRIPTOR, 1, &raw);
     cudnnBackendNumericalNote_t notes[CUDNN_NUMERICAL_NOTE_TYPE_COUNT];
-    check_status(cudnnBackendGetAttribute(raw, CUDNN_ATTR_ENGINE_NUMERICAL_NOTE, CUDNN_TYPE_NUMERICAL_NOTE,
-                                          CUDNN_NUMERICAL_NOTE_TYPE_COUNT, &count, notes),
-                 "cudnnBackendGetAttribute", properties_.device());
-    return std::find(notes, notes + count, note) != notes + count;
+    const std::int64_t count = engine.read(CUDNN_ATTR_ENGINE_NUMERICAL_NOTE, CUDNN_TYPE_NUMERICAL_NOTE,
+                                           CUDNN_NUMERICAL_NOTE_TYPE_COUNT, notes);
+    unsigned all = 0;
+    for (std::int64_t i = 0; i < count; ++i) all |= bit(notes[i]);
+    return all;
   }
 
   const cudnn_descriptor& properties_;

@@ -236,8 +236,7 @@ class cuda_device {
   void bias_forward(tensor_view<V> y, const float* bias) {
     const bool pads = y.extents.channels % lanes<V> != 0;
     if (std::is_same_v<Activation, identity> && !bias && !pads) return;
-    launch(packs(y),
-           bias_packs<Activation, V>{writable(y), writable(y), indices<V>(y.extents, false), y.extents.channels, bias});
+    launch(packs(y), bias_packs<Activation, V>{writable(y), indices<V>(y.extents, false), y.extents.channels, bias});
   }
 
   // dy *= slope(y), its padding zero; then bias (+)= the sum of dy over samples and pixels; a null bias is none.

@@ -62,25 +62,25 @@ struct transform_packs_indexed {
   }
 };
 
-// y = activation(from + bias); a null bias is none; padding is zero.
+// y = activation(y + bias); a null bias is none; padding is zero.
 template <class Activation, class V>
 struct bias_packs {
   static constexpr int n = lanes<V>;
   rows<V> y;
-  rows<const V> from;
   pack_indices<n> indices;
   int channels;
   const float* bias;
 
   __device__ void operator()(std::uint32_t i) const {
     const auto at = indices.at(i);
+    V* const here = y.data + indices.offset(at, i, y.pitch);
     float v[n];
-    load_pack(v, from.data + indices.offset(at, i, from.pitch));
+    load_pack(v, here);
     for (int j = 0; j < n; ++j) {
       const int c = at.column + j;
       v[j] = c < channels ? Activation::value(v[j] + (bias ? bias[c] : 0.0f)) : 0.0f;
     }
-    store_pack(y.data + indices.offset(at, i, y.pitch), v);
+    store_pack(here, v);
   }
 };
 

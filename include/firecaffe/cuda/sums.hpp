@@ -97,9 +97,8 @@ struct masked_sums {
   };
   __device__ loaded load(std::int64_t row, int column) const {
     loaded l;
-    l.dy = *reinterpret_cast<const pack<n, V>*>(dy.data + row * dy.pitch + column);
-    if constexpr (!std::is_same_v<Activation, identity>)
-      l.y = *reinterpret_cast<const pack<n, V>*>(y.data + row * y.pitch + column);
+    l.dy = read_pack<n>(dy.data + row * dy.pitch + column);
+    if constexpr (!std::is_same_v<Activation, identity>) l.y = read_pack<n>(y.data + row * y.pitch + column);
     return l;
   }
   __device__ void add(std::int64_t row, int column, const loaded& l, float (&sums)[1][n]) const {

@@ -39,8 +39,12 @@ struct alignas(N * sizeof(V) < 16 ? N * sizeof(V) : 16) pack {
 
 // N neighbouring elements, which may be of another type than the value whose packs have N.
 template <int N, class V>
+__device__ pack<N, V> read_pack(const V* from) {
+  return *reinterpret_cast<const pack<N, V>*>(from);
+}
+template <int N, class V>
 __device__ void load_pack(float (&to)[N], const V* from) {
-  const auto p = *reinterpret_cast<const pack<N, V>*>(from);
+  const auto p = read_pack<N>(from);
   for (int j = 0; j < N; ++j) to[j] = static_cast<float>(p.of[j]);
 }
 template <int N, class V>
