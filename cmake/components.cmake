@@ -6,7 +6,7 @@
 #   FIRECAFFE_IN_TREE      ON where the targets are ours (warnings in our headers count), OFF: imported
 
 list(INSERT CMAKE_MODULE_PATH 0 ${CMAKE_CURRENT_LIST_DIR})
-set(FIRECAFFE_COMPONENTS firecaffe cpu mpi cuda images protozero lmdb hdf5)
+set(FIRECAFFE_COMPONENTS firecaffe cpu mpi cuda nccl images protozero lmdb hdf5)
 
 macro(firecaffe_component name)  # a macro: find_package leaves its variables and targets with the caller
   if(NOT TARGET firecaffe::${name})
@@ -19,6 +19,8 @@ macro(firecaffe_component name)  # a macro: find_package leaves its variables an
       _firecaffe_find_mpi()
     elseif("${name}" STREQUAL "cuda")
       _firecaffe_find_cuda()
+    elseif("${name}" STREQUAL "nccl")
+      _firecaffe_find_nccl()
     elseif("${name}" STREQUAL "images")
       _firecaffe_find_images()
     elseif("${name}" STREQUAL "protozero")
@@ -122,6 +124,21 @@ macro(_firecaffe_find_cuda)
     endif()
     if("${FIRECAFFE_CUDA}" STREQUAL "ON" AND firecaffe_cuda_MISSING)
       message(FATAL_ERROR "firecaffe: FIRECAFFE_CUDA is ON: ${firecaffe_cuda_MISSING}")
+    endif()
+  endif()
+endmacro()
+
+macro(_firecaffe_find_nccl)
+  firecaffe_component(cuda)
+  if(NOT TARGET firecaffe::cuda)
+    set(firecaffe_nccl_MISSING "missing the component cuda")
+  else()
+    find_package(NCCL 2.14 QUIET)  # communicators that do not block
+    if(NCCL_FOUND)
+      set(firecaffe_nccl_FOUND_WITH "NCCL ${NCCL_VERSION}")
+      _firecaffe_target(nccl firecaffe::cuda NCCL::nccl)
+    else()
+      set(firecaffe_nccl_MISSING "missing NCCL 2.14 or later (name its folder with -DNCCL_ROOT=...)")
     endif()
   endif()
 endmacro()

@@ -10,6 +10,6 @@ install(DIRECTORY include/firecaffe DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
 install(FILES
   ${PROJECT_BINARY_DIR}/package/firecaffe-config.cmake
   ${PROJECT_BINARY_DIR}/package/firecaffe-config-version.cmake
-  cmake/components.cmake cmake/FindPFR.cmake cmake/FindDNNL.cmake cmake/FindCBLAS.cmake cmake/FindCUDNN.cmake
+  cmake/components.cmake cmake/FindPFR.cmake cmake/FindDNNL.cmake cmake/FindCBLAS.cmake cmake/FindCUDNN.cmake cmake/FindNCCL.cmake
   cmake/FindPROTOZERO.cmake cmake/FindLMDB.cmake cmake/FindSerialHDF5.cmake
   DESTINATION ${package_dir})

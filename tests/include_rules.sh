@@ -16,6 +16,7 @@ check() {
       # Of these, train may include the contract only: <folder>/contract.hpp, and how batches come.
       contract["train", "solvers"] = contract["train", "comm"] = "contract"
       contract["train", "data"] = "(dataset|sampler|prefetch)"
+      on_device = "^comm/nccl"  # sums on devices by their streams and events
     }
     function fail(text) { printf "%s:%d: %s\n", file, line, text; bad = 1 }
     # The folder of a path below root, "" for an umbrella, "?" for what is outside.
@@ -56,6 +57,7 @@ check() {
         else if (!exists(root "/" target)) fail("\"" name "\" does not exist (relative quotes name our own headers)")
         else if (folder == "" || folder == to) continue
         else if (to == "") fail(folder "/ may not include the umbrella " target)
+        else if (to == "cuda" && file ~ on_device) continue
         else if ((folder, to) in contract && target ~ ("^[a-z]+/" contract[folder, to] "\\.hpp$")) continue
         else if (!((folder, to) in allowed)) fail(folder "/ may not include " target)
       }
@@ -69,7 +71,7 @@ check() {
 self_test() {
   local dir; dir=$(mktemp -d); trap "rm -rf '$dir'" EXIT
   local folder
-  for folder in core layers network cpu comm data train solvers; do mkdir -p "$dir/good/$folder"; done
+  for folder in core layers network cpu cuda comm data train solvers; do mkdir -p "$dir/good/$folder"; done
   cd "$dir/good" || exit 1
   echo '#include <vector>' > core/a.hpp
   echo '#include "a.hpp"' > core/b.hpp
@@ -77,6 +79,8 @@ self_test() {
   printf '#include "../core/a.hpp"\n' | tee layers/a.hpp network/a.hpp > solvers/contract.hpp
   printf '#include "../network/a.hpp"\n#include "../solvers/contract.hpp"\n' > train/a.hpp
   printf '#include <mpi.h>\n' > comm/mpi.hpp
+  echo '#include <cuda_runtime.h>' > cuda/a.hpp
+  printf '#include "../cuda/a.hpp"\n#include <nccl.h>\n' > comm/nccl.hpp
   printf '#include "cpu/a.hpp"\n#include "train/a.hpp"\n' > all.hpp
   check "$dir/good" || { echo "the good tree is refused"; exit 1; }
   bites() {  # bites FILE TEXT EXPECTED: one more line in a copy of the good tree
@@ -90,6 +94,8 @@ self_test() {
   bites network/a.hpp '\t# include "../cpu/a.hpp" // comment\n' 'network/ may not include cpu/a.hpp'
   bites cpu/a.hpp '#include "../layers/../network/a.hpp"\n' 'cpu/ may not include network/a.hpp'
   bites train/a.hpp '#include "../cpu/a.hpp"\n' 'train/ may not include cpu/a.hpp'
+  bites comm/mpi.hpp '#include "../cuda/a.hpp"\n' 'comm/ may not include cuda/a.hpp'
+  bites comm/nccl.hpp '#include "../cpu/a.hpp"\n' 'comm/ may not include cpu/a.hpp'
   bites train/a.hpp '#include "../comm/mpi.hpp"\n' 'train/ may not include comm/mpi.hpp'
   bites core/sub/c.hpp '#include "../../data/x.hpp"\n' 'does not exist'
   bites core/a.hpp '#include "../all.hpp"\n' 'may not include the umbrella'

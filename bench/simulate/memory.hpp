@@ -30,6 +30,7 @@ class memory {
   // Reading and adding `add_rate` bytes of single-precision sums per second; 0: adding takes no time.
   explicit memory(double add_rate = 0) : add_rate_(add_rate) {}
 
+  template <class T>
   static buffer allocate(std::size_t bytes) {
     if (bytes > address_range_bytes) throw firecaffe::usage_error("a buffer is larger than the simulated memory");
     return buffer(bytes == 0 ? nullptr : address_range());

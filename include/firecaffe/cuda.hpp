@@ -16,5 +16,6 @@
 #include "cuda/pool.hpp"
 #include "cuda/recorder.hpp"
 #include "cuda/softmax.hpp"
+#include "cuda/summing_memory.hpp"
 #include "firecaffe.hpp"
 #endif

@@ -5,6 +5,7 @@
 #include "comm/alone.hpp"
 #include "comm/communicator.hpp"
 #include "comm/contract.hpp"
+#include "comm/mpi_device_messages.hpp"
 #include "comm/mpi_messages.hpp"
 #include "comm/mpi_session.hpp"
 #include "comm/mpi_transport.hpp"

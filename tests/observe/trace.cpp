@@ -61,6 +61,7 @@ TEST_CASE("spans become complete events on the tracks of their rank") {
   log.record(span_kind::send, 3, 2, at(1234567891234ns), at(1234567891235ns));
   log.record(span_kind::receive, 4, 5, at(8us), at(9us));
   log.record(span_kind::wait, 4, -1, at(8us), at(10us));
+  log.record(span_kind::receive, 5, -1, at(11us), at(12us));
   const std::vector<std::string> ops{"conv 5x5", "dense"};
   temporary_directory here;
   const std::string path = here.file("trace.json");
@@ -80,6 +81,7 @@ TEST_CASE("spans become complete events on the tracks of their rank") {
                           {"update", "update", "update bucket 3", 6, 1, 3, -1},
                           {"receive", "receive", "bucket 4 from rank 5", 8, 1, 4, 5},
                           {"compute", "wait", "wait for bucket 4", 8, 2, 4, -1},
+                          {"receive", "receive", "bucket 5 from all ranks", 11, 1, 5, -1},
                           {"send", "send", "bucket 3 to rank 2", 1234567891.234, 0.001, 3, 2}};
   const std::vector<json> found = events(file, "X");
   const auto names = tracks(file);

@@ -6,6 +6,7 @@
 
 #include "firecaffe/cpu.hpp"
 #include "reference_layers.hpp"
+#include "slow_memory.hpp"
 
 using namespace firecaffe;
 
@@ -42,9 +43,9 @@ std::vector<typename Trainer::T> all_parameters(Trainer& t) {
 
 // Trains on so many ranks (threads of this process) and returns rank 0's parameters, having checked that all ranks have
 // the same bits.
-template <class Device, class Fit>
+template <class Device, class Communicator = local_tree, class Fit>
 auto trained_on(int ranks, const settings& o, Fit fit) {
-  using trainer_type = trainer<small_net, sgd, local_tree, Device>;
+  using trainer_type = trainer<small_net, sgd, Communicator, Device>;
   std::vector<std::vector<typename trainer_type::T>> results(static_cast<std::size_t>(ranks));
   local::run(ranks, [&](local::transport wire) {
     trainer_type t{wire, o};
@@ -109,11 +110,14 @@ TEST_CASE("one rank and several agree at the same global batch") {
   CHECK(trained_on<cpu>(2, usual(12), fit) == trained_on<cpu>(2, usual(12), fit));  // and a run repeats to the bit
 }
 
-TEST_CASE("gradients in memory that the host does not share are summed as they arrive") {
+TEST_CASE("gradients in memory that the host does not share are summed as they arrive, or where they are") {
   const auto set = images(50);
   auto fit = [&](auto& t) { t.fit(set, {.epochs = 2}); };
-  for (const int ranks : {1, 2, 3})
-    CHECK(trained_on<remote_reference>(ranks, usual(12), fit) == trained_on<reference>(ranks, usual(12), fit));
+  for (const int ranks : {1, 2, 3}) {
+    const auto expected = trained_on<reference>(ranks, usual(12), fit);
+    CHECK(trained_on<remote_reference>(ranks, usual(12), fit) == expected);
+    CHECK(trained_on<remote_reference, tree<test::device_transport>>(ranks, usual(12), fit) == expected);
+  }
 }
 
 TEST_CASE("more ranks than samples: some ranks have nothing to do") {

@@ -58,13 +58,15 @@ struct choice {
 // differ between runs; it is the same on all ranks and for the life of the communicator.
 template <class Communicator, schedule... Schedules>
 class choosing_communicator {
+  static_assert(!Communicator::reaches_device_memory, "what is tried lies in the host's memory: name an algorithm");
+
  public:
   using transport_type = typename Communicator::transport_type;
   using codec_type = typename Communicator::codec_type;
 
   template <class Endpoint>
-  requires std::constructible_from<Communicator, Endpoint, communicator_options>
-  choosing_communicator(Endpoint&& endpoint, communicator_options options, choice_options choices)
+  requires std::constructible_from<Communicator, Endpoint, communicator_options> choosing_communicator(
+      Endpoint&& endpoint, communicator_options options, choice_options choices)
       : all_(std::forward<Endpoint>(endpoint), options), choices_(std::move(choices)) {
     if (choices_.segment_bytes.empty()) throw usage_error("automatic: there is no segment size to choose from");
     probe<Communicator> here(all_, choices_.probe);

@@ -23,7 +23,8 @@ struct collective {
   struct flight {
     typename Transport::request handle{};
     bool arrived = false, copied = false;
-    time_point since{};  // kept only for the record
+    [[no_unique_address]] work_of<Memory> work{};  // that takes over what arrived, where memory works apart
+    time_point since{};                            // kept only for the record
   };
   struct lane_state {
     std::size_t started = 0, finished = 0;  // counts of the lane's steps
@@ -103,7 +104,7 @@ struct collective {
         loans = find_loans(steps);
         at_peer.resize(steps.steps.size());
       }
-    scratch = memory.allocate(std::max(used, bytes));
+    scratch = verbs->allocate(memory, std::max(used, bytes));
   }
 
   flight& flight_of(const lane_state& l, std::size_t nth) { return flights[l.first_flight + nth % l.window]; }

@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -43,23 +44,28 @@ struct communicator_options {
 // the communicator, so that an exception takes down the communicator first.
 // A failure leaves the communicator unusable; every call says so from then on.
 //
-// Messages are coded by `Codec`; Clock and Memory are the executor's, for simulated machines.
+// Messages are coded by `Codec`; Clock and Memory are the executor's: the latter is where the transport's data lies,
+// and both are others on simulated machines. Over a transport that reaches a device's memory, `start` is given what
+// lies there, but for numbers of double, which are the host's.
 template <schedule Algorithm, transport Transport, codec Codec = raw, class Clock = std::chrono::steady_clock,
-          class Memory = host_memory>
+          class Memory = memory_of<Transport>>
 class communicator {
  public:
   using algorithm = Algorithm;
   using transport_type = Transport;
   using codec_type = Codec;
+  static constexpr bool reaches_device_memory = Transport::reaches_device_memory;
 
   // From whatever the transport is made of: an MPI_Comm, a local endpoint.
   template <class Endpoint>
   requires std::constructible_from<Transport, Endpoint>
-  explicit communicator(Endpoint&& endpoint, communicator_options options = {}, Clock clock = {}, Memory memory = {})
+  explicit communicator(Endpoint&& endpoint, communicator_options options = {}, Clock clock = {},
+                        std::optional<Memory> memory = {})
       : wire_(std::forward<Endpoint>(endpoint)),
         options_(options),
         nodes_(nodes_of(wire_)),
-        executor_(wire_, {.window = options.window, .timeout = options.timeout}, clock, memory) {
+        executor_(wire_, {.window = options.window, .timeout = options.timeout}, clock,
+                  memory ? std::move(*memory) : memory_at(wire_)) {
     if (options.segment_bytes < sizeof(double)) throw usage_error("a segment must hold at least 8 bytes");
     if (!options.progress_thread || size() == 1) return;
     if constexpr (requires { wire_.allow_threads(); }) wire_.allow_threads();
@@ -223,6 +229,15 @@ class communicator {
       return wire.nodes();
     else
       return node_map(wire.size());
+  }
+
+  static Memory memory_at(const Transport& wire) {
+    if constexpr (requires {
+                    { wire.memory() } -> std::same_as<Memory>;
+                  })
+      return wire.memory();
+    else
+      return Memory{};
   }
 
   // Whole blocks of 64 elements where the segment has as many: what a codec scales together is not cut.

@@ -9,7 +9,8 @@
 
 namespace firecaffe {
 
-// What a trainer asks of its communicator; communicator.hpp says what each call does.
+// What a trainer asks of its communicator; communicator.hpp says what each call does. One that has a true
+// `reaches_device_memory` is given single-precision numbers where the trainer's device has them, others on the host.
 template <class C>
 concept gradient_communicator = requires(C c, const C k, int bucket, std::size_t count, std::span<float> singles,
                                          std::span<double> doubles, std::uint64_t hash, std::string_view text) {
@@ -29,5 +30,10 @@ concept gradient_communicator = requires(C c, const C k, int bucket, std::size_t
   c.sum(doubles);
   c.agree(hash, text);
 };
+
+template <class C>
+constexpr bool sums_on_device = false;
+template <class C>
+requires(C::reaches_device_memory) constexpr bool sums_on_device<C> = true;
 
 }  // namespace firecaffe

@@ -6,11 +6,19 @@
 
 namespace firecaffe {
 
-// Where arriving addends wait, and how they are added: the policy for buffers in a host's memory.
+// Where arriving addends wait, and how they are added: the policy for buffers in a host's memory. Another has the same
+// calls. One whose device adds on its own says that it does by
+//   static constexpr bool works_apart = true
+//   Memory::work         its number of a piece of work, with a default
+//   memory.asked()       what it was asked for last
+//   memory.done(work)    whether that is done: what it changed may be sent then, and what it read be written to
 struct host_memory {
   using buffer = std::unique_ptr<std::byte[]>;
 
-  static buffer allocate(std::size_t bytes) { return bytes == 0 ? nullptr : buffer(new std::byte[bytes]); }
+  template <class T>  // for elements of T
+  static buffer allocate(std::size_t bytes) {
+    return bytes == 0 ? nullptr : buffer(new std::byte[bytes]);
+  }
 
   // In blocks of a constant length, which compilers vectorise even at -O2. The two never overlap.
   template <class T>
@@ -26,10 +34,29 @@ struct host_memory {
   }
 };
 
+template <class Memory>
+constexpr bool works_apart = false;
+template <class Memory>
+requires(Memory::works_apart) constexpr bool works_apart<Memory> = true;
+
+struct no_work {};
+template <class Memory>
+struct work_type {
+  using type = no_work;
+};
+template <class Memory>
+requires works_apart<Memory>
+struct work_type<Memory> {
+  using type = typename Memory::work;
+};
+template <class Memory>
+using work_of = typename work_type<Memory>::type;
+
 // What an executor does with elements whose type it has forgotten.
 template <class Memory>
 struct element_verbs {
   std::size_t element_bytes;
+  typename Memory::buffer (*allocate)(Memory&, std::size_t bytes);
   void (*add)(Memory&, std::byte* into, const std::byte* addend, std::size_t count);
   void (*copy)(Memory&, std::byte* into, const std::byte* from, std::size_t count);
   // Of lossy codecs:
@@ -41,7 +68,7 @@ struct element_verbs {
 
 template <class T, class Codec, class Memory>
 constexpr element_verbs<Memory> make_verbs() {
-  element_verbs<Memory> verbs{sizeof(T),
+  element_verbs<Memory> verbs{sizeof(T), [](Memory& memory, std::size_t n) { return memory.template allocate<T>(n); },
                               [](Memory& memory, std::byte* into, const std::byte* addend, std::size_t count) {
                                 memory.add(reinterpret_cast<T*>(into), reinterpret_cast<const T*>(addend), count);
                               },

@@ -38,10 +38,12 @@ struct executor_options {
 template <transport Transport, codec Codec = raw, class Clock = std::chrono::steady_clock, class Memory = host_memory>
 class executor {
  public:
+  static_assert(!works_apart<Memory> || (!viewing_transport<Transport> && !Codec::lossy),
+                "memory that works apart takes plain messages: no codec, and a transport that does not view");
   static constexpr int internal_bucket = -1;  // the communicator's own
 
   explicit executor(Transport& wire, executor_options options = {}, Clock clock = {}, Memory memory = {})
-      : wire_(wire), options_(options), clock_(clock), memory_(memory) {
+      : wire_(wire), options_(options), clock_(clock), memory_(std::move(memory)) {
     if (options.window < 1) throw usage_error("the window of a communicator must be at least 1 message");
   }
   executor(const executor&) = delete;
@@ -136,7 +138,7 @@ class executor {
     c.steps = make_plan(std::move(steps));
     if constexpr (Codec::feeds_back)
       if (c.coded && elements > 0) {
-        c.lost = memory_.allocate(elements * verbs.element_bytes);
+        c.lost = verbs.allocate(memory_, elements * verbs.element_bytes);
         std::memset(&c.lost[0], 0, elements * verbs.element_bytes);
       }
     c.lay_out(wire_, static_cast<std::size_t>(options_.window), memory_);
@@ -182,7 +184,7 @@ class executor {
     flight& f = c.flight_of(at, at.finished);
     if (!f.arrived) f.arrived = guard(c, i, [&] { return wire_.test(f.handle); });
     if (!f.arrived) return false;
-    if (s.kind != step_kind::send && c.beside(at, s) && !take_over(c, at, i, f)) return false;
+    if (s.kind != step_kind::send && c.beside(at, s) && !took_over(c, at, i, f)) return false;
     note(s, c.bucket, f.since);
     f.arrived = f.copied = false;
     f.since = {};
@@ -190,6 +192,16 @@ class executor {
     ++at.finished;
     --c.remaining;
     return true;
+  }
+
+  // Whether that is done, where the memory works on its own.
+  bool took_over(collective_type& c, lane_state& at, std::uint32_t i, flight& f) {
+    if constexpr (works_apart<Memory>) {
+      if (!f.copied && take_over(c, at, i, f)) f.copied = true, f.work = memory_.asked();
+      return f.copied && memory_.done(f.work);
+    } else {
+      return take_over(c, at, i, f);
+    }
   }
 
   // What arrived beside the data goes into it, once earlier steps allow that.

@@ -5,6 +5,8 @@
 #include <cstdint>
 #include <string_view>
 
+#include "element_verbs.hpp"
+
 namespace firecaffe {
 
 // What the executor asks of a way to move bytes between ranks. Calls come from one thread per rank.
@@ -17,6 +19,9 @@ namespace firecaffe {
 //           taken back, so that its memory must not be freed.
 //   idle    called while waiting with nothing to do: yields the core (or advances a simulated clock).
 //   node_rank, node_size  this rank's place among the ranks of its node, to divide the node's cores.
+//   reaches_device_memory  whether buffers may lie in a device's memory. Such a transport says how they are added
+//   there:
+//               memory_type, and memory(), one of this rank's: see element_verbs.hpp. Else they are the host's.
 //   nodes()     (optional) the node_map of all ranks; without it they count as on one node.
 //   reserve(n)  (optional) from now on no more than n operations are under way at a time: isend and irecv then allocate
 //               nothing.
@@ -36,6 +41,17 @@ concept transport = requires(T t, const T c, typename T::request r, void* into, 
   noexcept->std::same_as<bool>;
   t.idle();
 };
+
+template <class Transport>
+struct memory_of_transport {
+  using type = host_memory;
+};
+template <class Transport>
+requires(Transport::reaches_device_memory) struct memory_of_transport<Transport> {
+  using type = typename Transport::memory_type;
+};
+template <class Transport>
+using memory_of = typename memory_of_transport<Transport>::type;
 
 // A transport by which a receiver reads some messages where their senders have them, so that nothing is copied to be
 // added.

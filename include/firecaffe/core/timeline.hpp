@@ -21,7 +21,7 @@ struct time_span {
   using time_point = std::chrono::steady_clock::time_point;
   span_kind kind{};
   int id = 0;     // of the op (forward, backward) or the bucket (update, send, receive, wait)
-  int peer = -1;  // of a message
+  int peer = -1;  // of a message; -1: all ranks
   time_point begin{}, end{};
 };
 

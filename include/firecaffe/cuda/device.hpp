@@ -16,6 +16,7 @@ namespace firecaffe {
 
 class cuda_marks;
 class cuda_recorder;
+class cuda_summing_memory;
 
 // Pairs of layers done in one pass; the kernels' headers add to it.
 template <class Layer, class Next>
@@ -43,6 +44,7 @@ class cuda_device {
   using marks = cuda_marks;
   using page_locks = cuda_page_locks;
   using recorder = cuda_recorder;
+  using summing_memory = cuda_summing_memory;
   static constexpr std::size_t alignment = 32;  // elements: one cache line
   static constexpr bool host_memory_is_device_memory = false;
   static constexpr bool slices_are_whole = false;  // a slice has other channels between its pixels

@@ -35,6 +35,11 @@ inline owned_event make_event(int device) {
 inline void record_event(const owned_event& e, cudaStream_t s, int device) {
   check_status(cudaEventRecord(e.get(), s), "cudaEventRecord", device);
 }
+inline bool has_passed(const owned_event& e, int device) {
+  const cudaError_t status = cudaEventQuery(e.get());
+  if (status != cudaErrorNotReady) check_status(status, "cudaEventQuery", device);
+  return status == cudaSuccess;
+}
 // What `later` is asked for from now on waits for what was recorded, if anything was.
 inline void wait_for_event(cudaStream_t later, const owned_event& e, int device) {
   check_status(cudaStreamWaitEvent(later, e.get(), 0), "cudaStreamWaitEvent", device);

@@ -23,6 +23,12 @@ class cuda_transfers {
     if (up_) cudaStreamSynchronize(up_.get());
   }
 
+  void mark(std::size_t ticket) {
+    const device_scope scope(ordinal_);
+    record_event(ready_[ticket], main_, ordinal_);
+  }
+  bool passed(std::size_t ticket) const { return has_passed(ready_[ticket], ordinal_); }
+
   template <class T>
   void download(std::size_t ticket, T* to, const T* from, std::size_t count) {
     const device_scope scope(ordinal_);
@@ -31,11 +37,7 @@ class cuda_transfers {
                  "cudaMemcpyAsync to the host", ordinal_);
     record_event(arrived_[ticket], down_.get(), ordinal_);
   }
-  bool arrived(std::size_t ticket) const {
-    const cudaError_t status = cudaEventQuery(arrived_[ticket].get());
-    if (status != cudaErrorNotReady) check_status(status, "cudaEventQuery", ordinal_);
-    return status == cudaSuccess;
-  }
+  bool arrived(std::size_t ticket) const { return has_passed(arrived_[ticket], ordinal_); }
   template <class T>
   void upload(T* to, const T* from, std::size_t count) {
     const device_scope scope(ordinal_);

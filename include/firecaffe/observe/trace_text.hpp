@@ -101,7 +101,7 @@ class trace_text {
       case span_kind::send:
         return bucket + " to rank " + std::to_string(s.peer);
       case span_kind::receive:
-        return bucket + " from rank " + std::to_string(s.peer);
+        return bucket + (s.peer < 0 ? " from all ranks" : " from rank " + std::to_string(s.peer));
       case span_kind::update:
         return "update " + bucket;
       case span_kind::wait:

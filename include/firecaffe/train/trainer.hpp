@@ -29,6 +29,7 @@ namespace firecaffe {
 // that no update is made when it is not finite.
 //
 // The gradients lie in the communicator's memory where it has such (`allocate`): ranks of a node then add in place.
+// Those of a device with a memory of its own are summed there by a communicator that reaches it, else on the host.
 //
 // Ranks that were built for different networks, solvers, learning rates, batches or seeds get a communication_error
 // from the constructor.
@@ -228,7 +229,7 @@ class trainer {
   // Buckets start in order, the same on all ranks.
   void start_what_has_left() {
     for (; started_ < sent_ && exchange_.has_left(started_); ++started_)
-      communicator_->template start<T>(int(started_), exchange_.on_host(buckets_[started_].first, elements(started_)));
+      communicator_->template start<T>(int(started_), exchange_.summands(buckets_[started_].first, elements(started_)));
   }
 
   // Takes the summed gradients of bucket b. False, and nothing done, until the loss is known to be finite.
@@ -373,7 +374,7 @@ class trainer {
   model_type model_;
   std::vector<bucket> buckets_;
   updater<Solver, Device> updater_;
-  gradient_exchange<Device> exchange_;
+  gradient_exchange<Device, Communicator> exchange_;
   std::size_t sent_ = 0, started_ = 0, updated_ = 0;  // buckets: on their way to the communicator, there, done
   work_log<Device> log_;
   std::int64_t iteration_ = 0, step_ = 0;  // step_: within the epoch, where the next fit goes on

@@ -1,0 +1,122 @@
+#pragma once
+
+#include <thrust/execution_policy.h>
+#include <thrust/for_each.h>
+#include <thrust/iterator/counting_iterator.h>
+
+#include <cstddef>
+#include <cstdint>
+#include <deque>
+#include <memory>
+#include <stdexcept>
+#include <type_traits>
+#include <utility>
+#include <vector>
+
+#include "streams.hpp"
+
+namespace firecaffe {
+
+struct add_floats {
+  float* into;
+  const float* addend;
+  __device__ void operator()(std::size_t i) const { into[i] += addend[i]; }
+};
+
+// Where communicators add up what lies in a device's memory: the policy that comm/element_verbs.hpp describes. Sums of
+// float are formed on the device, on a stream of their own; numbers of double are the host's.
+class cuda_summing_memory {
+ public:
+  static constexpr bool works_apart = true;
+  using work = std::uint64_t;  // in the order in which it was asked for, from 1; 0: nothing for the device
+
+  struct release {
+    bool device = false;
+    void operator()(std::byte* p) const {
+      if (device)
+        cudaFree(p);  // waits for what the device still does
+      else
+        delete[] p;
+    }
+  };
+  using buffer = std::unique_ptr<std::byte[], release>;
+
+  // On the device that cuda::for_rank would take.
+  explicit cuda_summing_memory(int node_rank) {
+    int n = 0;
+    check_status(cudaGetDeviceCount(&n), "cudaGetDeviceCount", 0);
+    ordinal_ = n > 0 ? node_rank % n : 0;
+    const device_scope scope(ordinal_);
+    stream_ = make_stream(ordinal_);
+  }
+
+  template <class T>
+  buffer allocate(std::size_t bytes) {
+    if (bytes == 0) return {};
+    if constexpr (!on_device<T>) return buffer(new std::byte[bytes], {false});
+    const device_scope scope(ordinal_);
+    void* p = nullptr;
+    check_status(cudaMalloc(&p, bytes), ("cudaMalloc of " + std::to_string(bytes) + " bytes").c_str(), ordinal_);
+    return buffer(static_cast<std::byte*>(p), {true});
+  }
+
+  template <class T>
+  void add(T* into, const T* addend, std::size_t count) {
+    if constexpr (on_device<T>) {
+      if (count == 0) return;
+      const device_scope scope(ordinal_);
+      try {
+        thrust::for_each_n(thrust::cuda::par_nosync.on(stream_.get()), thrust::counting_iterator<std::size_t>(0), count,
+                           add_floats{into, addend});
+      } catch (const std::runtime_error& e) {  // thrust::system_error
+        throw_cuda_error("thrust::for_each_n", e.what(), ordinal_);
+      }
+      told_ = false;
+    } else {
+      for (std::size_t i = 0; i < count; ++i) into[i] += addend[i];
+    }
+  }
+  template <class T>
+  void copy(T* into, const T* from, std::size_t count) {
+    if constexpr (on_device<T>) {
+      const device_scope scope(ordinal_);
+      check_status(cudaMemcpyAsync(into, from, count * sizeof(T), cudaMemcpyDeviceToDevice, stream_.get()),
+                   "cudaMemcpyAsync within the device", ordinal_);
+      told_ = false;
+    } else {
+      for (std::size_t i = 0; i < count; ++i) into[i] = from[i];
+    }
+  }
+
+  work asked() {
+    if (told_) return 0;
+    const device_scope scope(ordinal_);
+    if (spare_.empty()) spare_.push_back(make_event(ordinal_));
+    under_way_.push_back(std::move(spare_.back()));
+    spare_.pop_back();
+    record_event(under_way_.back(), stream_.get(), ordinal_);
+    told_ = true;
+    return done_ + under_way_.size();
+  }
+  bool done(work w) {
+    while (w > done_ && has_passed(under_way_.front(), ordinal_)) {
+      spare_.push_back(std::move(under_way_.front()));
+      under_way_.pop_front();
+      ++done_;
+    }
+    return w <= done_;
+  }
+
+ private:
+  template <class T>
+  static constexpr bool on_device = std::is_same_v<T, float>;
+
+  int ordinal_ = 0;
+  owned_stream stream_;
+  std::deque<owned_event> under_way_;  // one for each piece of work after `done_`
+  std::vector<owned_event> spare_;
+  work done_ = 0;
+  bool told_ = true;  // of everything that the stream was asked for
+};
+
+}  // namespace firecaffe
