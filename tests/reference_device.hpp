@@ -13,8 +13,8 @@
 namespace firecaffe {
 
 // `copying`: every concat is a copy. `remote`: the host does not share its memory, and copies between the two take
-// time. `recording`: what is asked for again is done as it was asked for the first time.
-enum class reference_kind { plain, copying, remote, recording };
+// time. `recording`: what is asked for again is done as it was asked for the first time. `apart`: both of these.
+enum class reference_kind { plain, copying, remote, recording, apart };
 
 template <class Device>
 class reference_recorder {
@@ -23,16 +23,18 @@ class reference_recorder {
   static constexpr std::size_t slots = 2;
   explicit reference_recorder(Device&) {}
 
-  template <class Body>
-  void run(Device&, const key& k, Body body) {
-    kept_.try_emplace(k, body).first->second();
+  template <class Body, class Between>
+  void run(Device&, const key& k, Body body, Between between) {
+    kept_.try_emplace(k, body).first->second(between);
   }
-  void fetch(std::size_t slot, const double* from, Device&) { copies_[slot] = *from; }
+  void fetch(std::size_t slot, const double* from, Device&) { copies_[slot] = *from, asked_[slot] = 0; }
+  bool arrived(std::size_t slot) { return ++asked_[slot] >= 3; }
   double fetched(std::size_t slot) const { return copies_[slot]; }
 
  private:
-  std::map<key, std::function<void()>> kept_;
+  std::map<key, std::function<void(std::function<void(int)>)>> kept_;
   double copies_[slots] = {};
+  int asked_[slots] = {};
 };
 
 // A device that takes a second from mark to mark.
@@ -56,10 +58,10 @@ template <reference_kind Kind>
 class basic_reference;
 template <reference_kind Kind>
 struct reference_extras {};
-template <>
-struct reference_extras<reference_kind::recording> {
-  using marks = reference_marks<basic_reference<reference_kind::recording>>;
-  using recorder = reference_recorder<basic_reference<reference_kind::recording>>;
+template <reference_kind Kind>
+requires(Kind == reference_kind::recording || Kind == reference_kind::apart) struct reference_extras<Kind> {
+  using marks = reference_marks<basic_reference<Kind>>;
+  using recorder = reference_recorder<basic_reference<Kind>>;
 };
 
 // The oracle: the whole device contract in double precision, as formulas and plain loops over (N, C, H, W). It fuses
@@ -74,13 +76,14 @@ class basic_reference : public reference_extras<Kind> {
   template <class T>
   using memory = std::vector<T>;
   static constexpr const char* name = "reference";
-  static constexpr std::size_t alignment = Kind == reference_kind::recording ? 8 : 1;
+  static constexpr std::size_t alignment = requires { typename reference_extras<Kind>::recorder; }
+  ? 8 : 1;
   static constexpr bool slices_are_whole = true;
   static constexpr layout value_layout(shape s) { return blocked_layout(s, 1); }
   static constexpr bool can_slice(shape, int, shape) { return Kind != reference_kind::copying; }
   template <class Layer, class Next>
   static constexpr bool fuses = false;
-  static constexpr bool host_memory_is_device_memory = Kind != reference_kind::remote;
+  static constexpr bool host_memory_is_device_memory = Kind != reference_kind::remote && Kind != reference_kind::apart;
   static basic_reference for_rank(int, int, int) { return {}; }
   std::size_t allocated = 0;
 
@@ -208,5 +211,6 @@ using reference = basic_reference<reference_kind::plain>;
 using copying_reference = basic_reference<reference_kind::copying>;
 using remote_reference = basic_reference<reference_kind::remote>;
 using recording_reference = basic_reference<reference_kind::recording>;
+using reference_apart = basic_reference<reference_kind::apart>;
 
 }  // namespace firecaffe

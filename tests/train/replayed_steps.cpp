@@ -4,9 +4,11 @@
 #include <limits>
 #include <stdexcept>
 #include <string>
+#include <type_traits>
 
 #include "firecaffe/firecaffe.hpp"
 #include "reference_layers.hpp"
+#include "slow_memory.hpp"
 
 using namespace firecaffe;
 
@@ -40,17 +42,19 @@ void keep_parameters(Trainer& t, course& to) {
 }
 
 // 26 samples: the last batch of an epoch is short. Pieces end within epochs.
-template <class Solver, class Device>
-course train(Solver solver, int iter_size, float clip) {
+template <class Solver, class Device, class Communicator = alone, class Endpoint = alone>
+course train(Solver solver, int iter_size, float clip, Endpoint endpoint = {}) {
   const data::synthetic set{{.samples = 26, .extents = {2, 8, 8}, .classes = 5, .seed = 3, .signal = 2}};
-  trainer<dropping_net, Solver, alone, Device> t{alone{},
-                                                 {.batch = 6,
-                                                  .iter_size = iter_size,
-                                                  .solver = solver,
-                                                  .learning_rate = lr::inv{.base = 0.05f, .gamma = 0.1f, .power = 1},
-                                                  .clip = clip,
-                                                  .seed = 7,
-                                                  .threads = 1}};
+  trainer<dropping_net, Solver, Communicator, Device> t{
+      endpoint,
+      {.batch = 6,
+       .iter_size = iter_size,
+       .solver = solver,
+       .learning_rate = lr::inv{.base = 0.05f, .gamma = 0.1f, .power = 1},
+       .clip = clip,
+       .seed = 7,
+       .threads = 1,
+       .bucket_bytes = 512}};
   course out;
   listener watch{&out};
   t.fit(set, set, {.epochs = 2}, watch);
@@ -79,6 +83,33 @@ TEST_CASE_TEMPLATE("steps that are replayed are those that are asked for", Solve
     }
   CHECK(replays_steps<Solver, recording_reference> == !std::is_same_v<Solver, lars>);
   CHECK(!replays_steps<Solver, reference>);
+}
+
+// Pieces of passes, buckets leaving between them, beside passes that are asked for op by op.
+TEST_CASE_TEMPLATE("what several ranks have replayed is what they ask for", Solver, sgd, lars) {
+  const auto on = [](auto device, auto communicator, int ranks, int iter_size, float clip) {
+    using communicator_type = typename decltype(communicator)::type;
+    std::vector<course> out(static_cast<std::size_t>(ranks));
+    local::run(ranks, [&](local::transport wire) {
+      out[static_cast<std::size_t>(wire.rank())] =
+          train<Solver, typename decltype(device)::type, communicator_type>(Solver{}, iter_size, clip, wire);
+    });
+    for (const course& c : out) CHECK(c == out[0]);
+    return out[0];
+  };
+  using tree_type = std::type_identity<tree<local::transport>>;
+  for (const int ranks : {1, 2, 3})
+    for (const int iter_size : {1, 2})
+      for (const float clip : {0.0f, 0.5f}) {
+        CAPTURE(ranks);
+        CAPTURE(iter_size);
+        CAPTURE(clip);
+        const course asked = on(std::type_identity<reference>{}, tree_type{}, ranks, iter_size, clip);
+        CHECK(on(std::type_identity<recording_reference>{}, tree_type{}, ranks, iter_size, clip) == asked);
+        CHECK(on(std::type_identity<reference_apart>{}, tree_type{}, ranks, iter_size, clip) == asked);
+        CHECK(on(std::type_identity<reference_apart>{}, std::type_identity<tree<test::device_transport>>{}, ranks,
+                 iter_size, clip) == asked);
+      }
 }
 
 // With a timeline from the second step on, from the first, and without: steps of both kinds follow each other.

@@ -236,7 +236,7 @@ TEST_CASE("a regression finds its line") {
 }
 
 TEST_CASE_TEMPLATE("a loss that is not finite stops the run on every rank and leaves the parameters", Device, cpu,
-                   remote_reference) {
+                   remote_reference, reference_apart) {
   std::vector<float> x(3 * 8, 1.0f), y(2 * 8, 1.0f);
   x[3 * 5] = std::numeric_limits<float>::quiet_NaN();  // on the last rank alone
   int thrown = 0;

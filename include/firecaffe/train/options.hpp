@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <string>
@@ -29,6 +30,11 @@ struct trainer_options {
   std::size_t bucket_bytes = 0;
 };
 
+template <class Solver>
+std::size_t bucket_bytes(const trainer_options<Solver>& o, std::size_t parameter_bytes) {
+  return o.bucket_bytes > 0 ? o.bucket_bytes : std::max(std::size_t{1} << 20, parameter_bytes / 64);
+}
+
 // Throws usage_error for what cannot be used.
 template <class Solver>
 trainer_options<Solver> checked(trainer_options<Solver> o) {
@@ -46,14 +52,6 @@ struct fit_options {
   bool shuffle = true;
   data::last_batch last = data::last_batch::keep;
   data::prefetch_options prefetch{};
-};
-
-// Samples of one rank for one forward pass, in the caller's memory; see data::host_batch for the fields.
-struct batch_view {
-  const float* values = nullptr;  // (N, C, H, W)
-  const std::int32_t* labels = nullptr;
-  const float* targets = nullptr;
-  int samples = 0, first_slot = 0;
 };
 
 }  // namespace firecaffe

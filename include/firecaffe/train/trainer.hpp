@@ -11,9 +11,10 @@
 
 #include "../comm/contract.hpp"
 #include "../network/model.hpp"
-#include "batch_memory.hpp"
+#include "batches.hpp"
 #include "fingerprint.hpp"
 #include "gradient_exchange.hpp"
+#include "gradient_flow.hpp"
 #include "options.hpp"
 #include "progress.hpp"
 #include "replayed_steps.hpp"
@@ -50,19 +51,17 @@ class trainer {
         model_(Device::for_rank(communicator_->node_rank(), communicator_->node_size(), options_.threads),
                (options_.batch + communicator_->size() - 1) / communicator_->size(), options_.seed,
                gradient_memory<Device>(*communicator_, memory::gradient_elements)),
-        buckets_(buckets_of<Net, Device>(bucket_bytes(options_))),
+        flow_(*communicator_, model_.device(), model_.gradients(), memory::gradient_elements,
+              buckets_of<Net, Device>(bucket_size())),
         updater_(model_.device(), model_type::the_parameters.list, model_type::the_parameters.count,
-                 memory::parameter_elements, buckets_, options_.clip),
-        exchange_(model_.device(), model_.gradients(), memory::gradient_elements, buckets_.size(),
-                  communicator_->size() == 1),
+                 memory::parameter_elements, flow_.buckets(), options_.clip),
         log_(model_.device()),
+        passes_(model_.device()),
         replay_(model_.device(), updater_, communicator_->size() == 1) {
-    for (std::size_t b = 0; b < buckets_.size(); ++b) communicator_->template prepare<T>(int(b), elements(b));
-    communicator_->template prepare<double>(loss_bucket(), 1, true);
     const std::string description =
         fingerprint<Net, Device>(options_.solver, options_.batch, options_.iter_size, options_.seed) +
         ", learning rate" + course_of(options_.learning_rate) + ", clip" + number_text(options_.clip) +
-        ", buckets of " + std::to_string(bucket_bytes(options_)) + " bytes";
+        ", buckets of " + std::to_string(bucket_size()) + " bytes";
     communicator_->agree(hash_of(description), description);
   }
 
@@ -111,7 +110,7 @@ class trainer {
   // Mean loss and metrics over the whole data set, divided over the ranks; the same on every rank.
   template <data::dataset Dataset, class... Observers>
   evaluation_event evaluate(const Dataset& dataset, Observers&... observers) {
-    check_extents(dataset);
+    check_extents<Net, Device>(dataset);
     complete_begun();
     const stopwatch watch;
     const data::sampler order(dataset.size(), {.batch = model_.capacity() * communicator_->size(), .shuffle = false});
@@ -119,7 +118,7 @@ class trainer {
                                       {.batches = order.steps_per_epoch()});
     std::vector<double> sums(memory::results);
     for (std::int64_t k = 0; k < order.steps_per_epoch(); ++k) {
-      load(view(batches.next()));
+      load(view_of(batches.next()));
       if (model_.samples() == 0) continue;
       model_.forward({false, options_.seed, std::uint32_t(iteration_)});
       double part[memory::results];
@@ -139,11 +138,11 @@ class trainer {
   const options_type& options() const { return options_; }
   std::int64_t iteration() const { return iteration_; }  // updates made
   int epoch() const { return epoch_; }                   // epochs completed
-  const std::vector<bucket>& buckets() const { return buckets_; }
+  const std::vector<bucket>& buckets() const { return flow_.buckets(); }
   // The solver's array `i` of Solver::state_arrays, in the device's memory: it lies as network().parameters() does.
   T* solver_state(int i) { return updater_.state(i); }
   // Seconds spent in step() waiting for gradients after the backward pass was done.
-  double seconds_waited() const { return waited_; }
+  double seconds_waited() const { return flow_.seconds_waited(); }
   // Seconds that fit() has waited for batches: what they cost beyond what went on in the background.
   double seconds_waited_for_data() const { return data_waited_; }
   // Where every op, update and wait of this rank is recorded from now on, and every message; nullptr: nowhere. With a
@@ -154,31 +153,15 @@ class trainer {
   }
 
  private:
-  template <class Dataset>
-  void check_extents(const Dataset& dataset) const {
-    if (!(dataset.extents() == model_type::the_plan.values[0].extents))
-      throw usage_error("trainer: the samples of the data set do not have the shape of the network's input");
-    if constexpr (data::regression_dataset<Dataset>) {
-      if (!(dataset.target_extents() == memory::target_shape))
-        throw usage_error("trainer: the targets of the data set do not have the shape the loss compares");
-    }
-  }
-
-  static batch_view view(const data::host_batch& b) {
-    return {b.values.data(), b.labels.data(), b.targets.data(), b.samples, b.first_slot};
-  }
-
   void load(const batch_view& b) {
     model_.load(b.values, b.samples);
     if constexpr (memory::uses_labels) model_.load_labels(b.labels);
     if constexpr (memory::target_shape.elements() > 0) model_.load_targets(b.targets);
   }
 
-  static std::size_t bucket_bytes(const options_type& o) {
-    if (o.bucket_bytes > 0) return o.bucket_bytes;
-    return std::max(std::size_t{1} << 20, memory::parameter_elements * sizeof(T) / 64);
-  }
-  int loss_bucket() const { return int(buckets_.size()); }
+  std::size_t bucket_size() const { return bucket_bytes(options_, memory::parameter_elements * sizeof(T)); }
+  // Whether the device does passes as they were recorded. What goes into a timeline is asked for op by op.
+  bool records() const { return records_passes<Device> && !log_.log(); }
 
   // Whether the device does steps by itself, so that another may be asked for before one is done.
   bool replays() const {
@@ -195,12 +178,39 @@ class trainer {
     if (replays()) {
       if constexpr (replays_steps<Solver, Device>) {
         load(b);
-        replay_.ask(model_, updater_, options_.solver, now, global_samples, index == 0, last,
+        replay_.ask(passes_, model_, updater_, options_.solver, now, global_samples, index == 0, last,
                     options_.learning_rate(iteration_), iteration_);
         if (last) ++iteration_, ++under_way_;
       }
       return;
     }
+    flow_.begin();
+    if (records())
+      record(b, now, global_samples, index, last);
+    else
+      ask(b, now, global_samples, index, last);
+    if (last) begun_ = true, ++under_way_;
+  }
+
+  // A pass of ops that were recorded, in pieces that end where buckets are complete.
+  void record(const batch_view& b, const pass& now, int global_samples, std::size_t index, bool last) {
+    if constexpr (records_passes<Device>) {
+      load(b);
+      static constexpr int after_forward = recorded_passes<Net, Device>::after_forward;
+      passes_.ask(
+          model_, now, global_samples, index == 0, last,
+          [this, last](int place) { return last && (place == after_forward || flow_.completes(place)); }, [] {},
+          [this](int place) {
+            if (place == after_forward)
+              passes_.fetch_loss(0, model_.device());
+            else
+              after(place);
+          });
+    }
+  }
+
+  // A pass op by op, which the host follows.
+  void ask(const batch_view& b, const pass& now, int global_samples, std::size_t index, bool last) {
     if (index == 0) loss_ = 0, log_.settle(model_.device());
     auto record = log_.recorder(model_.device());
     load(b);
@@ -209,45 +219,39 @@ class trainer {
     double results[memory::results];
     model_.results(results);
     loss_ += weighted_loss<Net, Device>(results) / global_samples;
-    sent_ = started_ = updated_ = 0;
-    if (last) communicator_->start(loss_bucket(), std::span<double>{&loss_, 1});
+    if (last) flow_.start_loss(loss_);
     model_.backward(1.0 / global_samples, now, index > 0, [&](int op) {
       record(span_kind::backward, op);
       if (!last) return;
-      for (; sent_ < buckets_.size() && (buckets_[sent_].ready_op == op || op == 0); ++sent_)
-        exchange_.leave(sent_, buckets_[sent_].first, elements(sent_));
-      start_what_has_left();
-      communicator_->progress();
-      while (updated_ < started_ && communicator_->finished(int(updated_)) && update(updated_)) ++updated_;
+      after(op);
       record.skip();
     });
-    if (last) begun_ = true, ++under_way_;
   }
 
-  std::size_t elements(std::size_t b) const { return buckets_[b].last - buckets_[b].first; }
-
-  // Buckets start in order, the same on all ranks.
-  void start_what_has_left() {
-    for (; started_ < sent_ && exchange_.has_left(started_); ++started_)
-      communicator_->template start<T>(int(started_), exchange_.summands(buckets_[started_].first, elements(started_)));
+  void after(int op) {
+    take_loss(false);
+    flow_.after(op, [this](std::size_t b) { update(b); });
   }
 
-  // Takes the summed gradients of bucket b. False, and nothing done, until the loss is known to be finite.
-  bool update(std::size_t b) {
-    if (!communicator_->finished(loss_bucket()) || !std::isfinite(loss_)) return false;
-    exchange_.come_back(buckets_[b].first, elements(b));
+  // The loss of recorded passes, when it is there or waited for.
+  void take_loss(bool waits) {
+    if constexpr (records_passes<Device>)
+      if (!flow_.loss_known() && (waits || passes_.loss_arrived(0))) flow_.start_loss(passes_.loss(0));
+  }
+
+  // The summed gradients of bucket b are there.
+  void update(std::size_t b) {
     auto record = log_.recorder(model_.device());
     updater_.apply(model_.device(), options_.solver, model_.parameters(), model_.gradients(), b,
                    options_.learning_rate(iteration_), iteration_);
     record(span_kind::update, int(b));
-    return true;
   }
 
   // The loss of the oldest step under way, which is done then.
   double finish() {
     if constexpr (replays_steps<Solver, Device>) {
       if (done_.empty() && replay_.under_way() > 0) {
-        const double loss = replay_.settle();
+        const double loss = replay_.settle(passes_);
         --under_way_;
         if (std::isfinite(loss)) return loss;
         --iteration_, abandon();
@@ -270,7 +274,7 @@ class trainer {
     under_way_ = 0, begun_ = false;
     done_.clear();
     std::int64_t none = 0;
-    if constexpr (replays_steps<Solver, Device>) none = replay_.abandon(model_.device());
+    if constexpr (replays_steps<Solver, Device>) none = replay_.abandon(passes_, model_.device());
     iteration_ -= none;
     return none;
   }
@@ -282,40 +286,21 @@ class trainer {
   }
 
   double complete() {
-    communicator_wait(loss_bucket());
-    if (!std::isfinite(loss_)) {
-      while (started_ < sent_) start_what_has_left();  // others wait for them
-      communicator_->wait_all();
+    take_loss(true);
+    if (!flow_.finish(log_.log(), [this](std::size_t b) { update(b); })) {
       abandon();
       throw_not_finite();
     }
-    while (updated_ < buckets_.size()) {
-      start_what_has_left();
-      if (started_ == sent_)
-        communicator_wait(int(updated_));
-      else if (!communicator_->progress())
-        std::this_thread::yield();
-      while (updated_ < started_ && communicator_->finished(int(updated_))) update(updated_++);
-    }
     log_.settle(model_.device());
     ++iteration_;
-    return loss_;
-  }
-
-  void communicator_wait(int b) {
-    if (communicator_->finished(b)) return;
-    const stopwatch watch;
-    span_recorder record(log_.log());
-    communicator_->wait(b);
-    record(span_kind::wait, b);
-    waited_ += watch.seconds();
+    return flow_.loss();
   }
 
   template <class Dataset, class AfterEpoch, class... Observers>
   void fit_and(const Dataset& dataset, const fit_options& o, AfterEpoch after_epoch, Observers&... observers) {
     if (o.epochs <= 0 && o.iterations <= 0) throw usage_error("fit: say how many epochs or iterations");
     if (under_way_ > 0) throw usage_error("fit: a step is under way: settle() it first");
-    check_extents(dataset);
+    check_extents<Net, Device>(dataset);
     const data::sampler order(dataset.size(), {options_.batch, o.shuffle, options_.seed, o.last});
     const std::int64_t stop = o.iterations > 0 ? iteration_ + o.iterations : INT64_MAX;
     if (step_ >= order.steps_per_epoch()) ++epoch_, step_ = 0;  // an observer threw, or the set was larger
@@ -348,7 +333,7 @@ class trainer {
         asked.push_back({iteration_, step_, passes, options_.learning_rate(iteration_), samples});
         const double waited = batches.seconds_waited();
         for (std::int64_t i = 0; i < passes; ++i)
-          accumulate(view(batches.next()), samples, std::size_t(i), i + 1 == passes);
+          accumulate(view_of(batches.next()), samples, std::size_t(i), i + 1 == passes);
         data_waited_ += batches.seconds_waited() - waited;
         step_ += passes;
         // One step may be under way while the next is asked for, but none when observers hear of an epoch or fit ends.
@@ -372,17 +357,16 @@ class trainer {
   std::unique_ptr<Communicator> communicator_;
   options_type options_;
   model_type model_;
-  std::vector<bucket> buckets_;
+  gradient_flow<Communicator, Device> flow_;
   updater<Solver, Device> updater_;
-  gradient_exchange<Device, Communicator> exchange_;
-  std::size_t sent_ = 0, started_ = 0, updated_ = 0;  // buckets: on their way to the communicator, there, done
   work_log<Device> log_;
   std::int64_t iteration_ = 0, step_ = 0;  // step_: within the epoch, where the next fit goes on
   int epoch_ = 0;
-  double loss_ = 0, waited_ = 0, data_waited_ = 0;
-  std::size_t under_way_ = 0;  // steps begun and not settled
-  std::vector<double> done_;   // losses of those of them that are done
-  bool begun_ = false;         // the last of them is not
+  double loss_ = 0, data_waited_ = 0;  // loss_: of the passes so far, where the host follows them
+  std::size_t under_way_ = 0;          // steps begun and not settled
+  std::vector<double> done_;           // losses of those of them that are done
+  bool begun_ = false;                 // the last of them is not
+  recorded_passes<Net, Device> passes_;
   replayed_steps<Net, Solver, Device> replay_;
 
   // What is under way when an exception passes reads and writes the arenas: the communicator goes before them.

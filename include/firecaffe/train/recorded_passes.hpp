@@ -1,0 +1,101 @@
+#pragma once
+
+#include <cstdint>
+
+#include "../network/model.hpp"
+#include "recorded_update.hpp"
+
+namespace firecaffe {
+
+// A device that can keep work and do it again at one word has
+//   Device::recorder(Device&)
+//   recorder::key                            what tells one piece of work from another, an array of five integers
+//   recorder.run(device, key, body, between) does what body(cut) asks the device for; perhaps as it was recorded for
+//   that
+//                                            key before, and then without calling body. Where body calls cut(n), with
+//                                            any integer, between(n) is called each time, when what was asked for
+//                                            before is on its way; what it asks for is not recorded
+//   recorder.fetch(slot, from, device)       copies a double to the host once what was asked for so far is done
+//   recorder.arrived(slot)                   whether that is done
+//   recorder.fetched(slot)                   waits for that; recorder::slots may be on their way
+template <class Device>
+constexpr bool records_passes = false;
+template <class Device>
+requires requires { typename Device::recorder; }
+constexpr bool records_passes<Device> = true;
+
+// Where there is no such: nothing.
+template <class Net, class Device>
+class recorded_passes {
+ public:
+  explicit recorded_passes(Device&) {}
+};
+
+// Forward pass, losses and backward pass, recorded: what changes from one to the next lies in the device's memory.
+template <class Net, class Device>
+requires(records_passes<Device>) class recorded_passes<Net, Device> {
+ public:
+  using model_type = model<Net, Device>;
+  static constexpr std::size_t slots = Device::recorder::slots;
+  static constexpr int after_forward = -1;  // a place to cut, beside the ops of the backward pass
+
+  explicit recorded_passes(Device& device)
+      : recorder_(device),
+        outcome_(device.template allocate<step_outcome>(1)),
+        step_(device.template allocate<std::uint32_t>(1)) {
+    forget(device);
+  }
+
+  // One pass over the samples that are loaded, `first` or `last` of a step or both, then what tail() asks for. Work is
+  // cut where cuts(place) says so, the same for passes of a kind, and between(place) called.
+  template <class Cuts, class Tail, class Between>
+  void ask(model_type& m, pass now, int global_samples, bool first, bool last, Cuts cuts, Tail tail, Between between) {
+    Device& device = m.device();
+    device.upload(step_.data(), &now.step, 1);
+    now.step = 0, now.live_step = step_.data();
+    const typename Device::recorder::key key{m.samples(), now.first_sample, global_samples, first, last};
+    const auto body = [this, &device, &m, now, global_samples, first, last, cuts, tail](auto cut) {
+      m.forward(now);
+      device.for_each(1, losses(m, global_samples, first, last));
+      if (cuts(after_forward)) cut(after_forward);
+      m.backward(1.0 / global_samples, now, !first, [&](int op) {
+        if (cuts(op)) cut(op);
+      });
+      tail();
+    };
+    recorder_.run(device, key, body, between);
+  }
+
+  // What became of the step, there and, by way of a slot, here.
+  const step_outcome* outcome() const { return outcome_.data(); }
+  void fetch_loss(std::size_t slot, Device& device) { recorder_.fetch(slot, &outcome_.data()->loss, device); }
+  bool loss_arrived(std::size_t slot) { return recorder_.arrived(slot); }
+  double loss(std::size_t slot) { return recorder_.fetched(slot); }
+
+  // That a loss was not finite.
+  void forget(Device& device) {
+    const step_outcome fresh;
+    device.upload(outcome_.data(), &fresh, 1);
+  }
+
+ private:
+  static constexpr int loss_count = [] {
+    int n = 0;
+    for (int i = 0; i < model_type::the_plan.op_count; ++i) n += model_type::the_plan.ops[i].kind == op_kind::loss;
+    return n;
+  }();
+
+  gather_losses<loss_count> losses(model_type& m, int samples, bool first, bool last) {
+    gather_losses<loss_count> g{m.device_results(), {}, {}, double(samples), first, last, outcome_.data()};
+    for (int i = 0, k = 0; i < model_type::the_plan.op_count; ++i)
+      if (model_type::the_plan.ops[i].kind == op_kind::loss)
+        g.op[k] = i, g.weight[k++] = model_type::the_plan.ops[i].loss_weight;
+    return g;
+  }
+
+  typename Device::recorder recorder_;
+  typename Device::template memory<step_outcome> outcome_;
+  typename Device::template memory<std::uint32_t> step_;
+};
+
+}  // namespace firecaffe
