@@ -1,6 +1,6 @@
 #pragma once
 
-// Training and inference on an NVIDIA device: needs the CUDA toolkit with cuBLAS, and cuDNN 9 (CMake target
+// Training and inference on an NVIDIA device: needs the CUDA toolkit with cuBLASLt, and cuDNN 9 (CMake target
 // firecaffe::cuda).
 #if !defined(__CUDACC__)
 #error \

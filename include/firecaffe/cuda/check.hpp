@@ -1,6 +1,6 @@
 #pragma once
 
-#include <cublas_v2.h>
+#include <cublasLt.h>
 #include <cuda_runtime_api.h>
 #include <cudnn.h>
 
@@ -22,7 +22,7 @@ inline void check_status(cudaError_t status, const char* call, int device) {
 }
 
 inline void check_status(cublasStatus_t status, const char* call, int device) {
-  if (status != CUBLAS_STATUS_SUCCESS) throw_cuda_error(call, cublasGetStatusString(status), device);
+  if (status != CUBLAS_STATUS_SUCCESS) throw_cuda_error(call, cublasLtGetStatusString(status), device);
 }
 
 inline void check_status(cudnnStatus_t status, const char* call, int device) {

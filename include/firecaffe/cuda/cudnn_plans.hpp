@@ -1,7 +1,5 @@
 #pragma once
 
-#include <limits>
-
 #include "cudnn.hpp"
 #include "memory.hpp"
 
@@ -71,11 +69,7 @@ class cudnn_plans {
   class trial {
    public:
     explicit trial(const circumstances& c)
-        : handle_(c.handle),
-          stream_(c.stream),
-          device_(c.device),
-          begin_(make_timer(c.device)),
-          end_(make_timer(c.device)) {
+        : handle_(c.handle), stream_(c.stream), device_(c.device), watch_(c.stream, c.device) {
       const cudnn_geometry& g = c.geometry;
       const cudnn_request& r = c.request;
       const std::size_t element = c.type == CUDNN_DATA_FLOAT ? sizeof(float) : sizeof(bfloat16);
@@ -94,29 +88,21 @@ class cudnn_plans {
     }
 
     // Longer than anything for a plan that cannot be run.
-    float milliseconds(const cudnn_plan& plan) try {
-      constexpr int times = 3;
-      if (space_.bytes() < plan.workspace()) {
-        space_ = {};
-        space_ = device_memory<char>(plan.workspace(), device_, stream_);
-      }
-      plan.run(handle_, ids_, pointers_, space_.data());
-      record_event(begin_, stream_, device_);
-      for (int i = 0; i < times; ++i) plan.run(handle_, ids_, pointers_, space_.data());
-      record_event(end_, stream_, device_);
-      check_status(cudaEventSynchronize(end_.get()), "cudaEventSynchronize", device_);
-      float took = 0;
-      check_status(cudaEventElapsedTime(&took, begin_.get(), end_.get()), "cudaEventElapsedTime", device_);
-      return took;
-    } catch (const error&) {
-      return std::numeric_limits<float>::infinity();
+    float milliseconds(const cudnn_plan& plan) {
+      return watch_.milliseconds([&] {
+        if (space_.bytes() < plan.workspace()) {
+          space_ = {};
+          space_ = device_memory<char>(plan.workspace(), device_, stream_);
+        }
+        plan.run(handle_, ids_, pointers_, space_.data());
+      });
     }
 
    private:
     cudnnHandle_t handle_;
     cudaStream_t stream_;
     int device_;
-    owned_event begin_, end_;
+    stream_timer watch_;
     std::vector<device_memory<char>> tensors_;
     std::vector<std::int64_t> ids_;
     std::vector<void*> pointers_;

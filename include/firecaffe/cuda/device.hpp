@@ -1,12 +1,9 @@
 #pragma once
 
-#include <thrust/execution_policy.h>
-#include <thrust/for_each.h>
-#include <thrust/iterator/counting_iterator.h>
-
 #include <limits>
 
 #include "../core/implementation.hpp"
+#include "../layers/activations.hpp"
 #include "page_locks.hpp"
 #include "resources.hpp"
 #include "sums.hpp"
@@ -22,7 +19,7 @@ class cuda_summing_memory;
 template <class Layer, class Next>
 constexpr bool cuda_fuses = false;
 
-// One NVIDIA device: convolution by cuDNN, matrices by cuBLAS, functors through Thrust, sums by kernels over CUB, all
+// One NVIDIA device: convolution by cuDNN, matrices by cuBLASLt, functors through Thrust, sums by kernels over CUB, all
 // on one stream. Calls return before the work is done, but for download and synchronize. An object belongs to one
 // thread at a time and leaves the thread's current device as it found it; a copy has handles and scratch (and, where it
 // was not the user's, a stream) of its own.
@@ -123,7 +120,7 @@ class cuda_device {
   // f(i) for i in [0, count)
   template <class F>
   void for_each(std::size_t count, F f) {
-    run(thrust::counting_iterator<std::size_t>(0), count, f);
+    for_each_index(count, f, stream(), ordinal());
   }
 
   // out = f(in...) element by element; all have one shape, and differ at most in their strides and element types.
@@ -213,24 +210,44 @@ class cuda_device {
     check_status(cudaGetLastError(), "sum_all", ordinal());
   }
 
-  // C = op(A) op(B) + beta C, row-major; C is (m, n), the inner extent k. cuBLAS counts by columns: it computes C^T.
+  // C = op(A) op(B) + beta C, row-major; C is (m, n), the inner extent k, and beta 0 or 1.
   template <class A, class C>
   void gemm(bool transpose_a, bool transpose_b, int m, int n, int k, const A* a, std::ptrdiff_t lda, const A* b,
             std::ptrdiff_t ldb, float beta, C* c, std::ptrdiff_t ldc) {
-    if (m == 0 || n == 0) return;
-    const device_scope scope(ordinal());
-    if (k == 0 && beta == 0) {
-      check_status(
-          cudaMemset2DAsync(c, std::size_t(ldc) * sizeof(C), 0, std::size_t(n) * sizeof(C), std::size_t(m), stream()),
-          "cudaMemset2DAsync", ordinal());
-    } else if (k > 0) {
-      const float one = 1;
-      check_status(
-          cublasGemmEx(state_->blas, transpose_b ? CUBLAS_OP_T : CUBLAS_OP_N, transpose_a ? CUBLAS_OP_T : CUBLAS_OP_N,
-                       n, m, k, &one, b, data_type<A>, int(ldb), a, data_type<A>, int(lda), &beta, c, data_type<C>,
-                       int(ldc), CUBLAS_COMPUTE_32F, CUBLAS_GEMM_DEFAULT),
-          "cublasGemmEx", ordinal());
-    }
+    state_->products->run({transpose_a, transpose_b, m, n, k, lda, ldb, ldc, data_type<A>, data_type<C>},
+                          {a, b, c, beta});
+  }
+
+  // Y = activation(X W^T + bias): X is (N, k), W (channels of y, k), row-major; a null bias is none. One kernel where y
+  // has no padding, nothing or ReLU follows and cuBLASLt has it, which adds the bias as factor<V>(bias); else two.
+  template <class Activation, class V>
+  void dense_forward(tensor_view<V> y, int k, const V* x, std::ptrdiff_t ldx, const V* w, std::ptrdiff_t ldw,
+                     const float* bias) {
+    constexpr bool relus = std::is_same_v<Activation, relu>, ends = relus || std::is_same_v<Activation, identity>;
+    const int n = y.extents.channels;
+    const bool pads = n % lanes<V> != 0;
+    matrix_product p{false, true, y.samples, n, k, ldx, ldw, y.strides.sample, data_type<V>, data_type<V>};
+    p.then = bias ? (relus ? p.bias_relu : p.bias) : (relus ? p.relu : p.plain);
+    const matrix_operands o{x, w, y.data, 0, const_cast<V*>(factor<V>(bias))};
+    if (ends && !pads && state_->products->run_if_offered(p, o)) return;
+    gemm(false, true, y.samples, n, k, x, ldx, w, ldw, 0, y.data, y.strides.sample);
+    bias_forward<Activation>(y, bias);
+  }
+
+  // dy *= slope(y), its padding zero; then dW (+)= dY^T X, and bias (+)= the sum of dy over samples; a null bias is
+  // none. The product's kernel sums dy where that stays as it is, nothing is added to and cuBLASLt has it.
+  template <class Activation, class V>
+  void dense_backward(tensor_view<const V> y, tensor_view<V> dy, int k, const V* x, std::ptrdiff_t ldx, float* dw,
+                      std::ptrdiff_t ldw, float* bias, bool add) {
+    const int m = y.extents.channels;
+    const std::ptrdiff_t ldy = dy.strides.sample;
+    const bool changes = !std::is_same_v<Activation, identity> || m % lanes<V> != 0;
+    const matrix_product p{
+        true, false, m, k, y.samples, ldy, ldx, ldw, data_type<V>, CUDA_R_32F, matrix_product::row_sums};
+    const matrix_operands o{dy.data, x, dw, 0, bias};
+    if (bias && !changes && !add && state_->products->run_if_offered(p, o)) return;
+    bias_backward<Activation>(y, dy, bias, add);
+    gemm(true, false, m, k, y.samples, dy.data, ldy, x, ldx, float(add), dw, ldw);
   }
 
   // y = activation(y + bias); a null bias is none.
@@ -252,22 +269,12 @@ class cuda_device {
   void bias_backward(tensor_view<const V> y, tensor_view<V> dy, rows<V> masked, float* bias, bool add) {
     if (!masked.data && !bias) return;
     const device_scope scope(ordinal());
-    constexpr int most = 256;
-    const std::int64_t count = row_count(y);
-    const int channels = y.extents.channels, columns = padded_channels<V>(channels);
-    const column_blocks shares(count, columns / lanes<V>, most);
+    const int columns = padded_channels<V>(y.extents.channels);
     auto* partial = bias ? static_cast<float*>(state_->at_least(
-                               state_->sum_space, std::size_t(most) * std::size_t(columns) * sizeof(float)))
+                               state_->sum_space, std::size_t(most_sum_parts) * std::size_t(columns) * sizeof(float)))
                          : nullptr;
-    if (count > 0) {
-      mask_and_sum<Activation, V><<<shares.grid, shares.block, 0, stream()>>>(
-          masked_sums<Activation, V>{readable(y), readable(dy), masked, channels}, count, columns, partial);
-      check_status(cudaGetLastError(), "mask_and_sum", ordinal());
-    }
-    if (!bias) return;
-    sum_partial<<<unsigned((columns + tile_columns - 1) / tile_columns), dim3(tile_columns, tile_rows), 0, stream()>>>(
-        partial, int(shares.grid.y), channels, columns, bias, add);
-    check_status(cudaGetLastError(), "sum_partial", ordinal());
+    launch_mask_and_sum(masked_sums<Activation, V>{readable(y), readable(dy), masked, y.extents.channels}, row_count(y),
+                        columns, partial, bias, add, stream(), ordinal());
   }
 
   // What the kernels' headers build on.
@@ -277,7 +284,7 @@ class cuda_device {
   void launch(std::int64_t count, F f) {
     if (count > std::int64_t{std::numeric_limits<std::uint32_t>::max()})
       throw usage_error("cuda: a value of more than 2^32 elements: make the batch smaller");
-    run(thrust::counting_iterator<std::uint32_t>(0), std::uint32_t(count), f);
+    for_each_index(std::uint32_t(count), f, stream(), ordinal());
   }
 
   template <class V>
@@ -331,17 +338,6 @@ class cuda_device {
     return v.strides.pixel == padded_channels<V>(v.extents.channels);
   }
 
-  template <class Index, class Count, class F>
-  void run(Index first, Count count, F f) {
-    if (count == 0) return;
-    const device_scope scope(ordinal());
-    try {
-      thrust::for_each_n(thrust::cuda::par_nosync.on(stream()), first, count, f);
-    } catch (const std::runtime_error& e) {  // thrust::system_error
-      throw_cuda_error("thrust::for_each_n", e.what(), ordinal());
-    }
-  }
-
   std::unique_ptr<cuda_resources> state_;
 };
 
@@ -351,7 +347,7 @@ class cuda_device {
 //   cuda_tf32   the tensor cores round factors to 10 bits: off by 1e-3 of their size, and several times faster
 //   cuda_bf16   factors and values have 8 bits, half the memory, and the tensor cores do twice as much again; a value
 //               is rounded when it is stored, before a bias too where that takes a pass of its own, and the bias itself
-//               where a convolution adds it
+//               where a convolution or a product adds it
 // `cuda_fastest<...>` is one of them with kernels that were chosen by timing them: see cuda_kernels.
 template <cuda_policy Policy>
 class basic_cuda : public cuda_device {

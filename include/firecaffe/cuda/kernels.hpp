@@ -1,12 +1,29 @@
 #pragma once
 
+#include <thrust/execution_policy.h>
+#include <thrust/for_each.h>
+#include <thrust/iterator/counting_iterator.h>
+
 #include <utility>
 
+#include "check.hpp"
 #include "values.hpp"
 
 namespace firecaffe {
 
 // What the device does to values, as functors of one index. Sizes are run-time values: nothing here is made per layer.
+
+// f(i) for i in [0, count)
+template <class Index, class F>
+void for_each_index(Index count, F f, cudaStream_t stream, int device) {
+  if (count == 0) return;
+  const device_scope scope(device);
+  try {
+    thrust::for_each_n(thrust::cuda::par_nosync.on(stream), thrust::counting_iterator<Index>(0), count, f);
+  } catch (const std::runtime_error& e) {  // thrust::system_error
+    throw_cuda_error("thrust::for_each_n", e.what(), device);
+  }
+}
 
 // out = f(in...) element by element; padding is what f makes of zeros, or zero where `clears`.
 template <class F, class V, class... In>

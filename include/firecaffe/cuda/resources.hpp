@@ -2,6 +2,7 @@
 
 #include <memory>
 
+#include "cublas_lt_plans.hpp"
 #include "cudnn_plans.hpp"
 #include "feed.hpp"
 #include "memory.hpp"
@@ -12,9 +13,9 @@ namespace firecaffe {
 // take them as bfloat16, 8 bits, which is then what all values are stored as. Sums are in single precision.
 enum class cuda_math { fp32, tf32, bf16 };
 
-// Which of cuDNN's kernels a convolution takes: the first that its heuristics name and that repeats its results, the
-// same in every run; or the fastest of several, which are tried and timed when a convolution of its kind is first
-// used: another in every run perhaps, and perhaps one that adds up in no fixed order.
+// Which of cuDNN's and cuBLASLt's kernels a convolution or a product takes: the first that their heuristics name and
+// that repeats its results, the same in every run; or the fastest of several, which are tried and timed when one of its
+// kind is first used: another in every run perhaps, and perhaps one that adds up in no fixed order.
 enum class cuda_kernels { repeatable, fastest };
 
 struct cuda_policy {
@@ -29,12 +30,12 @@ struct cuda_resources {
   cuda_policy policy;
   owned_stream own_stream;
   cudaStream_t stream;
-  cublasHandle_t blas = nullptr;
+  std::unique_ptr<cublas_lt> products;
   cudnnHandle_t dnn = nullptr;
   std::unique_ptr<cudnn_descriptor> properties;
   cudnn_plans plans;
-  device_memory<char> blas_space, scratch_space, sum_space;
-  std::uint64_t moves = 0;  // of the last two
+  device_memory<char> scratch_space, sum_space;
+  std::uint64_t moves = 0;  // of these two
   // What the parameters of the model that lives here are as factors of products, where that is another type.
   struct {
     const float* parameters = nullptr;
@@ -100,23 +101,17 @@ struct cuda_resources {
       own_stream = make_stream(ordinal);
       stream = own_stream.get();
     }
-    check_status(cublasCreate(&blas), "cublasCreate", ordinal);
-    check_status(cublasSetStream(blas, stream), "cublasSetStream", ordinal);
-    constexpr auto sums_in_fp32 = cublasMath_t(CUBLAS_DEFAULT_MATH | CUBLAS_MATH_DISALLOW_REDUCED_PRECISION_REDUCTION);
-    check_status(cublasSetMathMode(blas, policy.math == cuda_math::tf32 ? CUBLAS_TF32_TENSOR_OP_MATH : sums_in_fp32),
-                 "cublasSetMathMode", ordinal);
-    // cuBLAS repeats its results only where its workspace does not change; 32 MiB is what it takes on Hopper.
-    blas_space = device_memory<char>(std::size_t{32} << 20, ordinal, stream);
-    check_status(cublasSetWorkspace(blas, blas_space.data(), blas_space.bytes()), "cublasSetWorkspace", ordinal);
+    const bool fastest = policy.kernels == cuda_kernels::fastest;
+    const auto of_floats = policy.math == cuda_math::tf32 ? CUBLAS_COMPUTE_32F_FAST_TF32 : CUBLAS_COMPUTE_32F;
+    products = std::make_unique<cublas_lt>(ordinal, stream, cublas_lt_choice{of_floats, !fastest, fastest ? 8 : 1});
   }
 
   void close() noexcept {
     int before = 0;
     const bool switched = cudaGetDevice(&before) == cudaSuccess && cudaSetDevice(ordinal) == cudaSuccess;
     if (stream) cudaStreamSynchronize(stream);
-    plans = {}, properties.reset();
+    products.reset(), plans = {}, properties.reset();
     if (dnn) cudnnDestroy(dnn);
-    if (blas) cublasDestroy(blas);
     if (switched && has_context(before)) cudaSetDevice(before);
   }
 };

@@ -1,18 +1,14 @@
 #pragma once
 
-#include <thrust/execution_policy.h>
-#include <thrust/for_each.h>
-#include <thrust/iterator/counting_iterator.h>
-
 #include <cstddef>
 #include <cstdint>
 #include <deque>
 #include <memory>
-#include <stdexcept>
 #include <type_traits>
 #include <utility>
 #include <vector>
 
+#include "kernels.hpp"
 #include "streams.hpp"
 
 namespace firecaffe {
@@ -63,14 +59,7 @@ class cuda_summing_memory {
   template <class T>
   void add(T* into, const T* addend, std::size_t count) {
     if constexpr (on_device<T>) {
-      if (count == 0) return;
-      const device_scope scope(ordinal_);
-      try {
-        thrust::for_each_n(thrust::cuda::par_nosync.on(stream_.get()), thrust::counting_iterator<std::size_t>(0), count,
-                           add_floats{into, addend});
-      } catch (const std::runtime_error& e) {  // thrust::system_error
-        throw_cuda_error("thrust::for_each_n", e.what(), ordinal_);
-      }
+      for_each_index(count, add_floats{into, addend}, stream_.get(), ordinal_);
       told_ = false;
     } else {
       for (std::size_t i = 0; i < count; ++i) into[i] += addend[i];

@@ -4,6 +4,7 @@
 #include <type_traits>
 
 #include "../layers/pointwise.hpp"
+#include "check.hpp"
 #include "kernels.hpp"
 
 namespace firecaffe {
@@ -128,6 +129,23 @@ __global__ void sum_partial(const T* partial, int parts, int channels, int colum
     for (int r = int(threadIdx.y); r < parts; r += tile_rows) total += partial[std::int64_t{r} * columns + c];
   total = sum_of_tile(total);
   if (threadIdx.y == 0 && c < channels) sums[c] = add ? sums[c] + total : total;
+}
+
+// The two, on `count` rows; without the sums where `bias` is null. `partial`: room for most_sum_parts rows of
+// `columns`.
+constexpr int most_sum_parts = 256;
+template <class Activation, class V>
+void launch_mask_and_sum(const masked_sums<Activation, V>& source, std::int64_t count, int columns, float* partial,
+                         float* bias, bool add, cudaStream_t stream, int device) {
+  const column_blocks shares(count, columns / lanes<V>, most_sum_parts);
+  if (count > 0) {
+    mask_and_sum<Activation, V><<<shares.grid, shares.block, 0, stream>>>(source, count, columns, partial);
+    check_status(cudaGetLastError(), "mask_and_sum", device);
+  }
+  if (!bias) return;
+  sum_partial<<<unsigned((columns + tile_columns - 1) / tile_columns), dim3(tile_columns, tile_rows), 0, stream>>>(
+      partial, int(shares.grid.y), source.channels, columns, bias, add);
+  check_status(cudaGetLastError(), "sum_partial", device);
 }
 
 }  // namespace firecaffe

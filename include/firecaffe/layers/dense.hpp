@@ -47,8 +47,9 @@ constexpr weight_layout dense_storage(parameter p, place in) {
       p.outputs, p.inputs, p.taps, 1, l.block, row, 0, l.outer, 1, l.pixel, std::size_t(row) * std::size_t(p.outputs)};
 }
 
-// Every device: Y = X W^T + b by the device's gemm, its bias and an optional activation in one further pass. A device
-// whose products take factors in the type of its values has them as factor<V>(parameter).
+// Every device: Y = X W^T + b by the device's gemm, its bias and an optional activation in one further pass; or by the
+// device's dense_forward and dense_backward, where it can do with fewer. A device whose products take factors in the
+// type of its values has them as factor<V>(parameter).
 template <class Device, class Dense, class Activation, place In, place Out>
 struct dense_implementation {
   using T = typename Device::scalar;
@@ -57,6 +58,9 @@ struct dense_implementation {
   using parameters = typename Dense::template parameters<U>;
   static constexpr weight_layout weight = dense_storage(Dense::describe(In.extents).weight, In);
   static constexpr int outputs = Out.extents.channels, columns = int(weight.output_outer);
+  static constexpr bool in_one = requires(Device & d, tensor_view<V> y, const V* v, const T* bias) {
+    d.template dense_forward<Activation>(y, columns, v, columns, v, columns, bias);
+  };
 
   static constexpr parameters<weight_layout> storage() {
     auto s = canonical_storage<Dense>(In.extents);
@@ -67,21 +71,30 @@ struct dense_implementation {
   dense_implementation(Device&, int) {}
 
   void forward(Device& device, tensor_view<const V> x, tensor_view<V> y, parameters<const T*> p, const pass&) {
-    device.gemm(false, true, x.samples, outputs, columns, x.data, In.strides.sample, factor(device, p.weight), columns,
-                T(0), y.data, Out.strides.sample);
-    if constexpr (Dense::settings.bias)
-      device.template bias_forward<Activation>(y, p.bias);
-    else
-      device.template bias_forward<Activation>(y, nullptr);
+    const V* w = factor(device, p.weight);
+    const T* bias = nullptr;
+    if constexpr (Dense::settings.bias) bias = p.bias;
+    if constexpr (in_one) {
+      device.template dense_forward<Activation>(y, columns, x.data, In.strides.sample, w, columns, bias);
+    } else {
+      device.gemm(false, true, x.samples, outputs, columns, x.data, In.strides.sample, w, columns, T(0), y.data,
+                  Out.strides.sample);
+      device.template bias_forward<Activation>(y, bias);
+    }
   }
 
   void backward(Device& device, tensor_view<const V> x, tensor_view<const V> y, tensor_view<V> dy, tensor_view<V> dx,
                 parameters<const T*> p, parameters<T*> gradients, accumulation adds, const pass&) {
     T* bias = nullptr;
     if constexpr (Dense::settings.bias) bias = gradients.bias;
-    device.template bias_backward<Activation>(y, dy, bias, adds.parameters);
-    device.gemm(true, false, outputs, columns, x.samples, dy.data, Out.strides.sample, x.data, In.strides.sample,
-                T(adds.parameters), gradients.weight, columns);
+    if constexpr (in_one) {
+      device.template dense_backward<Activation>(y, dy, columns, x.data, In.strides.sample, gradients.weight, columns,
+                                                 bias, adds.parameters);
+    } else {
+      device.template bias_backward<Activation>(y, dy, bias, adds.parameters);
+      device.gemm(true, false, outputs, columns, x.samples, dy.data, Out.strides.sample, x.data, In.strides.sample,
+                  T(adds.parameters), gradients.weight, columns);
+    }
     if (!dx) return;
     device.gemm(false, false, x.samples, columns, outputs, dy.data, Out.strides.sample, factor(device, p.weight),
                 columns, T(adds.input), dx.data, In.strides.sample);
