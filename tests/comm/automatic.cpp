@@ -1,3 +1,4 @@
+// computes much: schedules of many ranks, step by step
 #include "firecaffe/comm/automatic.hpp"
 
 #include <doctest/doctest.h>

@@ -1,3 +1,4 @@
+// computes much: schedules of many ranks, step by step
 #include "firecaffe/comm/parameter_server_schedule.hpp"
 
 #include "schedule_checks.hpp"

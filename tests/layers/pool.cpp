@@ -1,3 +1,4 @@
+// computes much: through the plain loops of the oracle
 #include "firecaffe/layers/pool.hpp"
 
 #include "agreement.hpp"

@@ -1,3 +1,4 @@
+// computes much: through the plain loops of the oracle
 #include "firecaffe/network/model.hpp"
 
 #include "agreement.hpp"

@@ -1,3 +1,4 @@
+// computes much: whole courses of training in double precision
 #include <doctest/doctest.h>
 
 #include <cmath>

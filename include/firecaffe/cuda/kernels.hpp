@@ -1,8 +1,8 @@
 #pragma once
 
-#include <thrust/execution_policy.h>
 #include <thrust/for_each.h>
 #include <thrust/iterator/counting_iterator.h>
+#include <thrust/system/cuda/execution_policy.h>  // thrust/execution_policy.h brings OpenMP's and TBB's as well
 
 #include <utility>
 

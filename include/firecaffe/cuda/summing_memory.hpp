@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <deque>
 #include <memory>
+#include <string>
 #include <type_traits>
 #include <utility>
 #include <vector>
@@ -49,11 +50,11 @@ class cuda_summing_memory {
   template <class T>
   buffer allocate(std::size_t bytes) {
     if (bytes == 0) return {};
-    if constexpr (!on_device<T>) return buffer(new std::byte[bytes], {false});
+    if constexpr (!on_device<T>) return buffer(new std::byte[bytes], release{false});
     const device_scope scope(ordinal_);
     void* p = nullptr;
     check_status(cudaMalloc(&p, bytes), ("cudaMalloc of " + std::to_string(bytes) + " bytes").c_str(), ordinal_);
-    return buffer(static_cast<std::byte*>(p), {true});
+    return buffer(static_cast<std::byte*>(p), release{true});
   }
 
   template <class T>
