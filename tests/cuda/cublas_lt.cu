@@ -291,12 +291,17 @@ TEST_CASE_TEMPLATE("they repeat to the bit, asked for again, by another device o
     cuda_recorder recorder(*device);
     for (int i = 0; i < 4; ++i) {
       CAPTURE(i);
-      recorder.run(*device, {}, [&] {
+      int cuts = 0;
+      const auto work = [&](auto cut) {
         device->template dense_forward<relu>(c.view(c.y), c.inputs, c.x.data(), c.x.pitch, c.w.data(), c.w.pitch,
                                              c.bias.data());
+        cut(3);
         device->template dense_backward<identity>(tensor_view<const V>(c.view(c.y)), c.view(c.dy), c.inputs, c.x.data(),
                                                   c.x.pitch, c.dw.data(), c.dw.pitch, c.bias_gradient.data(), false);
-      });
+        cut(7);
+      };
+      recorder.run(*device, {}, work, [&](int n) { cuts += n; });
+      CHECK(cuts == 10);
       const auto same = [](const auto& a, const auto& b) {
         return a.size() == b.size() && std::memcmp(a.data(), b.data(), a.size() * sizeof a[0]) == 0;
       };
