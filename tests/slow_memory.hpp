@@ -59,6 +59,7 @@ class device_transport {
  public:
   static constexpr std::string_view name = "device";
   static constexpr bool reaches_device_memory = true;
+  static constexpr std::size_t segment_bytes = 1000;
   using memory_type = slow_memory;
   using request = firecaffe::local::transport::request;
 

@@ -4,6 +4,7 @@
 
 #include <random>
 #include <span>
+#include <type_traits>
 #include <vector>
 
 #include "firecaffe/comm/algorithms.hpp"
@@ -47,28 +48,38 @@ bool adds_up(local::transport wire, unsigned seed) {
   return right;
 }
 
-template <template <class, class...> class... Algorithms>
-struct list {};
-
-template <template <class, class...> class... Algorithms>
-void check(list<Algorithms...>, int ranks, unsigned seed) {
-  const auto one = [&](auto type, const std::string& name) {
+template <class... Communicators>
+void check(int ranks, unsigned seed) {
+  const auto one = [&](auto type) {
+    using communicator_type = typename decltype(type)::type;
     std::vector<char> right(static_cast<std::size_t>(ranks));
     local::run(ranks, [&](local::transport wire) {
-      right[static_cast<std::size_t>(wire.rank())] = adds_up<typename decltype(type)::type>(wire, seed);
+      right[static_cast<std::size_t>(wire.rank())] = adds_up<communicator_type>(wire, seed);
     });
-    for (const char r : right) CHECK_MESSAGE(r, name);
+    for (const char r : right) CHECK_MESSAGE(r, communicator_type::name());
   };
-  (one(std::type_identity<Algorithms<device_transport>>{}, Algorithms<device_transport>::name()), ...);
+  (one(std::type_identity<Communicators>{}), ...);
 }
 
 }  // namespace
+
+TEST_CASE("a transport that reaches a device's memory has segments of its own, and no progress thread") {
+  local::world world{1};
+  CHECK(tree<device_transport>{world.transport(0)}.options().segment_bytes == device_transport::segment_bytes);
+  CHECK(tree<device_transport>{world.transport(0), {.window = 3}}.options().segment_bytes == 60 * 1024);
+  local::run(2, [](local::transport wire) {
+    CHECK_THROWS_AS((tree<device_transport>{wire, {.progress_thread = true}}), usage_error);
+  });
+}
 
 TEST_CASE("a sum that is formed late is neither sent before nor written over") {
   const unsigned seed = std::random_device{}() % 1000000;
   CAPTURE(seed);
   for (const int ranks : {1, 2, 3, 4, 5, 8}) {
     CAPTURE(ranks);
-    check(list<tree, double_tree, pipelined_chain, ring, halving_doubling, recursive_doubling, direct>{}, ranks, seed);
+    check<tree<device_transport>, double_tree<device_transport>, pipelined_chain<device_transport>,
+          ring<device_transport>, halving_doubling<device_transport>, recursive_doubling<device_transport>,
+          direct<device_transport>, parameter_server<device_transport>, parameter_server<device_transport, 2>,
+          hierarchical<direct_schedule, ring_schedule, device_transport>>(ranks, seed);
   }
 }

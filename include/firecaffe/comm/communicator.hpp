@@ -59,7 +59,7 @@ class communicator {
   // From whatever the transport is made of: an MPI_Comm, a local endpoint.
   template <class Endpoint>
   requires std::constructible_from<Transport, Endpoint>
-  explicit communicator(Endpoint&& endpoint, communicator_options options = {}, Clock clock = {},
+  explicit communicator(Endpoint&& endpoint, communicator_options options = usual_options(), Clock clock = {},
                         std::optional<Memory> memory = {})
       : wire_(std::forward<Endpoint>(endpoint)),
         options_(options),
@@ -68,6 +68,7 @@ class communicator {
                   memory ? std::move(*memory) : memory_at(wire_)) {
     if (options.segment_bytes < sizeof(double)) throw usage_error("a segment must hold at least 8 bytes");
     if (!options.progress_thread || size() == 1) return;
+    if (reaches_device_memory) throw usage_error("a progress thread does not move what lies in a device's memory");
     if constexpr (requires { wire_.allow_threads(); }) wire_.allow_threads();
     thread_ = std::make_unique<firecaffe::progress_thread>([this] { return poll_all(); });
   }
@@ -222,6 +223,12 @@ class communicator {
   template <class T>
   std::vector<step> own_steps(std::size_t elements) const {
     return list_steps<Algorithm>(rank(), nodes_, elements, segment_elements(options_.segment_bytes, sizeof(T)));
+  }
+
+  static communicator_options usual_options() {
+    communicator_options o;
+    if constexpr (requires { Transport::segment_bytes; }) o.segment_bytes = Transport::segment_bytes;
+    return o;
   }
 
   static node_map nodes_of(const Transport& wire) {

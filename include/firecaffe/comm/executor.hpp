@@ -283,6 +283,9 @@ class executor {
   // Gives up when nothing has come for too long. Time that this rank spent elsewhere between two polls is no waiting:
   // the peers may have waited for this rank.
   void watch(collective_type& c) {
+    if constexpr (works_apart<Memory>)
+      for (const flight& f : c.flights)
+        if (f.copied) return static_cast<void>(c.watched = false);  // this rank's own sum is what is waited for
     const time_point now = clock_.now();
     const duration limit = std::chrono::duration_cast<duration>(options_.timeout);
     c.waited = c.watched ? c.waited + std::min<duration>(now - c.polled, limit / 8) : duration{};

@@ -32,10 +32,11 @@ struct known_to_read_device_memory {
 
 // mpi::messages straight from and to a device's memory, of MPI libraries that can (CUDA-aware ones):
 //   ring<mpi::device_messages<cuda>>
-// Sums are formed on the device, each segment by a kernel: segments of 1 MiB and more suit it
-// (communicator_options::segment_bytes). Nothing passes through the host's memory but numbers of double. As ranks of a
-// node exchange messages too, MPI's own ways between devices (NVLink) are used. Do not have NCCL's collectives under
-// way at the same time: either may wait for a device that the other keeps busy.
+// Sums are formed on the device, each segment by a kernel: name segments of 1 MiB and more where you give
+// communicator_options, which is what they are without. Nothing passes through the host's memory but numbers of double.
+// As ranks of a node exchange messages too, MPI's own ways between devices (NVLink) are used. Calls to MPI are made
+// with the rank's device as the current one; there is no progress thread. Do not have NCCL's collectives under way at
+// the same time: either may wait for a device that the other keeps busy.
 //
 // Throws usage_error where MPI says that it cannot.
 template <class Device>
@@ -45,19 +46,41 @@ class device_messages : public messages {
   static constexpr bool reaches_device_memory = true;
   using memory_type = typename Device::summing_memory;
 
+  static constexpr std::size_t segment_bytes = std::size_t{1} << 20;
+  using request = messages::request;
+
   explicit device_messages(MPI_Comm parent) : messages(asked(parent)) {}
   explicit device_messages(known_to_read_device_memory parent) : messages(parent.communicator) {}
 
-  memory_type memory() const { return memory_type(node_rank()); }
+  memory_type memory() const { return memory_type(ordinal_); }
+
+  request isend(int peer, int tag, const void* from, std::size_t bytes) {
+    const scope here(ordinal_);
+    return messages::isend(peer, tag, from, bytes);
+  }
+  request irecv(int peer, int tag, void* into, std::size_t bytes) {
+    const scope here(ordinal_);
+    return messages::irecv(peer, tag, into, bytes);
+  }
+  bool test(request& r) {
+    const scope here(ordinal_);
+    return messages::test(r);
+  }
 
  private:
+  using scope = typename Device::scope;
+
   static MPI_Comm asked(MPI_Comm parent) {
-    if (!reads_device_memory())
+    int up = 0;
+    MPI_Initialized(&up);
+    if (up && !reads_device_memory())
       throw usage_error(
           "mpi::device_messages: this MPI does not say that it reads the memory of devices (CUDA-aware Open MPI and "
           "MPICH do): use mpi::transport, which passes gradients through the host's memory, or nccl");
     return parent;
   }
+
+  int ordinal_ = Device::ordinal_of(node_rank());
 };
 
 }  // namespace firecaffe::mpi

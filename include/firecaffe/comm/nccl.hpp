@@ -32,7 +32,7 @@ struct nccl_options {
 
 // Sums gradients in the memory of NVIDIA devices by NCCL's ncclAllReduce, in place, on a stream of its own. The ranks
 // meet over a Transport of the host, such as mpi::transport or local::transport, which also carries numbers of double
-// (losses), as a tree. Every rank of a node needs a device of its own, the one that cuda::for_rank takes.
+// (losses), as a tree. Every rank needs a device of its own, the one that cuda::for_rank takes.
 //
 // The algorithm and the order of summation are NCCL's choice; the same bits on all ranks. All ranks must start the same
 // buckets of float IN THE SAME ORDER. A failure, a rank that is waited for longer than the timeout included, aborts
@@ -51,12 +51,11 @@ class nccl {
   requires std::constructible_from<Transport, Endpoint>
   explicit nccl(Endpoint&& endpoint, nccl_options options = {})
       : host_(std::forward<Endpoint>(endpoint), {.timeout = options.timeout}), options_(options) {
-    int devices = 0;
-    if (cudaGetDeviceCount(&devices) != cudaSuccess) cudaGetLastError(), devices = 0;
-    const ncclUniqueId id = meet(node_size() <= devices);
-    ordinal_ = node_rank() % devices;
+    if (cudaGetDeviceCount(&devices_) != cudaSuccess) cudaGetLastError(), devices_ = 0;
+    ordinal_ = devices_ > 0 ? node_rank() % devices_ : 0;
+    const ncclUniqueId id = meet();
     const device_scope scope(ordinal_);
-    stream_ = make_stream(ordinal_);
+    stream_ = make_urgent_stream(ordinal_);
     ncclConfig_t config = NCCL_CONFIG_INITIALIZER;
     config.blocking = 0;
     settle(ncclCommInitRankConfig(&all_, size(), id, rank(), &config), "ncclCommInitRankConfig");
@@ -74,7 +73,8 @@ class nccl {
       } else {
         ncclCommAbort(std::exchange(all_, nullptr));
       }
-    } catch (const error&) {  // the communicator is aborted then
+    } catch (const error&) {
+      abort();
     }
   }
 
@@ -90,22 +90,23 @@ class nccl {
     if constexpr (std::same_as<T, float>)
       static_cast<void>(bucket_at(bucket));
     else
-      host_.template prepare<T>(bucket, elements, exact);
+      guard([&] { host_.template prepare<T>(bucket, elements, exact); });
   }
 
-  // Begins the sum of `data` over all ranks, in place, which is there to be summed. Returns at once.
+  // Begins the sum of `data` over all ranks, in place, which is there to be summed. The first sums on a device may wait
+  // for the other ranks to begin theirs, as NCCL then connects them.
   template <std::floating_point T>
   void start(int bucket, std::span<T> data) {
     if constexpr (std::same_as<T, float>)
       start_on_device(bucket, data);
     else
-      host_.start(bucket, data);
+      guard([&] { host_.start(bucket, data); });
   }
 
   // Moves what can be moved; true when nothing is pending.
   bool progress() {
     poll();
-    return host_.progress() && under_way_.empty();
+    return guard([&] { return host_.progress(); }) && under_way_.empty();
   }
   bool finished(int bucket) const {
     return std::find(under_way_.begin(), under_way_.end(), bucket) == under_way_.end() && host_.finished(bucket);
@@ -118,10 +119,12 @@ class nccl {
   }
 
   // The sum of a few numbers of the host over all ranks, in place. Every rank waits for every other.
-  void sum(std::span<double> values) { host_.sum(values); }
+  void sum(std::span<double> values) {
+    guard([&] { host_.sum(values); });
+  }
   // As communicator::agree.
   void agree(std::uint64_t hash, std::string_view description) {
-    host_.agree(hash, std::string(description) + "; " + name());
+    guard([&] { host_.agree(hash, std::string(description) + "; " + name()); });
   }
 
   // The least that a rank must send on average, 2 (p - 1) / p times the bucket, rounded down: NCCL does not tell.
@@ -145,29 +148,49 @@ class nccl {
     clock::time_point since{};
   };
 
-  // Rank 0's id, or the same error everywhere when a rank has no device of its own.
-  ncclUniqueId meet(bool has_device) {
-    static_assert(sizeof(ncclUniqueId) == NCCL_UNIQUE_ID_BYTES);
+  // Where a rank of the host's part failed, no kernel is to wait for it.
+  template <class Call>
+  auto guard(Call call) {
+    try {
+      return call();
+    } catch (const communication_error&) {
+      abort();
+      throw;
+    }
+  }
+
+  // Rank 0's id, or the same error everywhere when two ranks have the same device, or one has none.
+  ncclUniqueId meet() {
+    constexpr std::size_t id_bytes = sizeof(ncclUniqueId), device_bytes = sizeof(cudaUUID_t);
+    const auto ranks = static_cast<std::size_t>(size()), mine = static_cast<std::size_t>(rank());
     ncclUniqueId id{};
-    ncclResult_t made = ncclSuccess;
-    if (rank() == 0) made = ncclGetUniqueId(&id);
-    unsigned char bytes[NCCL_UNIQUE_ID_BYTES] = {};
-    if (rank() == 0 && made == ncclSuccess) std::memcpy(bytes, &id, sizeof id);
-    double shared[NCCL_UNIQUE_ID_BYTES + 2] = {};
-    std::copy(std::begin(bytes), std::end(bytes), shared);
-    shared[NCCL_UNIQUE_ID_BYTES] = has_device ? 0 : 1;
-    shared[NCCL_UNIQUE_ID_BYTES + 1] = made == ncclSuccess ? 0 : 1;
+    const ncclResult_t made = mine == 0 ? ncclGetUniqueId(&id) : ncclSuccess;
+    std::vector<double> shared(id_bytes + 2 + ranks * device_bytes);  // bytes, which a double holds exactly
+    double &failed = shared[id_bytes], &without = shared[id_bytes + 1];
+    double* const uuids = &without + 1;
+    const auto put = [](const void* from, std::size_t bytes, double* to) {
+      std::copy_n(static_cast<const unsigned char*>(from), bytes, to);
+    };
+    if (mine == 0 && made == ncclSuccess) put(&id, id_bytes, shared.data());
+    failed = made != ncclSuccess, without = devices_ == 0;
+    if (devices_ > 0) {
+      cudaDeviceProp properties{};
+      check_status(cudaGetDeviceProperties(&properties, ordinal_), "cudaGetDeviceProperties", ordinal_);
+      put(&properties.uuid, device_bytes, uuids + mine * device_bytes);
+    }
     host_.sum(shared);
-    if (shared[NCCL_UNIQUE_ID_BYTES] > 0)
-      throw usage_error("nccl: every rank of a node needs a device of its own, and " +
-                        std::to_string(static_cast<int>(shared[NCCL_UNIQUE_ID_BYTES])) + " of " +
-                        std::to_string(size()) +
-                        " ranks are on nodes with fewer devices than ranks: start fewer, or sum over the transport by "
-                        "a tree or ring");
     if (made != ncclSuccess) fail("ncclGetUniqueId", made);
-    if (shared[NCCL_UNIQUE_ID_BYTES + 1] > 0) throw communication_error(rank(), 0, "nccl: rank 0 could not make an id");
-    std::copy_n(shared, NCCL_UNIQUE_ID_BYTES, bytes);
-    std::memcpy(&id, bytes, sizeof id);
+    if (failed > 0) throw communication_error(rank(), 0, "nccl: rank 0 could not make an id");
+    if (without > 0) throw usage_error("nccl: " + std::to_string(int(without)) + " ranks have no device");
+    for (std::size_t a = 0; a < ranks; ++a)
+      for (std::size_t b = 0; b < a; ++b)
+        if (std::equal(uuids + a * device_bytes, uuids + (a + 1) * device_bytes, uuids + b * device_bytes))
+          throw usage_error("nccl: every rank needs a device of its own, and ranks " + std::to_string(b) + " and " +
+                            std::to_string(a) +
+                            " have the same: start fewer, or sum over the transport by a tree or ring");
+    unsigned char bytes[id_bytes];
+    std::copy_n(shared.data(), id_bytes, bytes);
+    std::memcpy(&id, bytes, id_bytes);
     return id;
   }
 
@@ -190,7 +213,7 @@ class nccl {
     b.checked = data.data();
     if (under_way_.empty()) waited_since(true);
     settle(ncclAllReduce(data.data(), data.data(), data.size(), ncclFloat, ncclSum, all_, stream_.get()),
-           "ncclAllReduce");
+           "ncclAllReduce", true);
     record_event(b.done, stream_.get(), ordinal_);
     b.since = clock::now();
     under_way_.push_back(bucket);
@@ -223,8 +246,7 @@ class nccl {
   }
 
   void move_or_idle() {
-    poll();
-    host_.progress();
+    progress();
     std::this_thread::yield();
   }
 
@@ -237,13 +259,14 @@ class nccl {
     return waited_;
   }
 
-  // NCCL says that it is at it until a call has done its part on the host.
-  void settle(ncclResult_t result, const char* call) {
+  // NCCL says that it is at it until a call has done its part on the host. Others may need this rank's numbers first.
+  void settle(ncclResult_t result, const char* call, bool moves_host = false) {
     const clock::time_point start = clock::now();
     while (result == ncclInProgress) {
       if (const ncclResult_t r = ncclCommGetAsyncError(all_, &result); r != ncclSuccess) result = r;
       if (result != ncclInProgress) break;
       if (clock::now() - start > options_.timeout) give_up(call);
+      if (moves_host) guard([&] { host_.progress(); });
       std::this_thread::yield();
     }
     if (result != ncclSuccess) fail(call, result);
@@ -272,7 +295,7 @@ class nccl {
 
   communicator<tree_schedule, Transport> host_;
   nccl_options options_;
-  int ordinal_ = 0;
+  int devices_ = 0, ordinal_ = 0;
   owned_stream stream_;
   ncclComm_t all_ = nullptr;
   std::vector<device_bucket> buckets_;

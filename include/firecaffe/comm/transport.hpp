@@ -19,9 +19,10 @@ namespace firecaffe {
 //           taken back, so that its memory must not be freed.
 //   idle    called while waiting with nothing to do: yields the core (or advances a simulated clock).
 //   node_rank, node_size  this rank's place among the ranks of its node, to divide the node's cores.
-//   reaches_device_memory  whether buffers may lie in a device's memory. Such a transport says how they are added
-//   there:
-//               memory_type, and memory(), one of this rank's: see element_verbs.hpp. Else they are the host's.
+//   reaches_device_memory
+//           whether buffers may lie in a device's memory. Such a transport says how they are added there: memory_type,
+//           and memory(), one of this rank's (see element_verbs.hpp). Else they are the host's.
+//   segment_bytes  (optional) what a communicator cuts data into that is made without options
 //   nodes()     (optional) the node_map of all ranks; without it they count as on one node.
 //   reserve(n)  (optional) from now on no more than n operations are under way at a time: isend and irecv then allocate
 //               nothing.

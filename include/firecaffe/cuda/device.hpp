@@ -42,6 +42,7 @@ class cuda_device {
   using page_locks = cuda_page_locks;
   using recorder = cuda_recorder;
   using summing_memory = cuda_summing_memory;
+  using scope = device_scope;
   static constexpr std::size_t alignment = 32;  // elements: one cache line
   static constexpr bool host_memory_is_device_memory = false;
   static constexpr bool slices_are_whole = false;  // a slice has other channels between its pixels
@@ -62,6 +63,11 @@ class cuda_device {
     return 0;
   }
   static bool available() noexcept { return devices() > 0; }
+  // The ranks of a node take its devices in turn.
+  static int ordinal_of(int node_rank) noexcept {
+    const int n = devices();
+    return n > 0 ? node_rank % n : 0;
+  }
 
   int ordinal() const { return state_->ordinal; }
   cudaStream_t stream() const { return state_->stream; }
@@ -362,10 +368,9 @@ class basic_cuda : public cuda_device {
 
   explicit basic_cuda(int ordinal = 0, cudaStream_t stream = nullptr) : cuda_device(ordinal, stream, Policy) {}
 
-  // The ranks of a node take its devices in turn. The host does nothing that would want several threads.
+  // The host does nothing that would want several threads.
   static basic_cuda for_rank(int node_rank, int /*node_size*/, int /*threads*/) {
-    const int n = devices();
-    return basic_cuda(n > 0 ? node_rank % n : 0);
+    return basic_cuda(ordinal_of(node_rank));
   }
 
   static constexpr layout value_layout(shape s) {

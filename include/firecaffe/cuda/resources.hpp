@@ -103,6 +103,8 @@ struct cuda_resources {
     }
     const bool fastest = policy.kernels == cuda_kernels::fastest;
     const auto of_floats = policy.math == cuda_math::tf32 ? CUBLAS_COMPUTE_32F_FAST_TF32 : CUBLAS_COMPUTE_32F;
+    // Enough for most, so that nothing is allocated while other ranks wait for this one's device.
+    at_least(scratch_space, std::size_t{1} << 20), at_least(sum_space, std::size_t{4} << 20);
     products = std::make_unique<cublas_lt>(ordinal, stream, cublas_lt_choice{of_floats, !fastest, fastest ? 8 : 1});
   }
 

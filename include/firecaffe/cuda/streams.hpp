@@ -21,6 +21,14 @@ inline owned_stream make_stream(int device) {
   check_status(cudaStreamCreateWithFlags(&s, cudaStreamNonBlocking), "cudaStreamCreate", device);
   return owned_stream(s);
 }
+// One whose work goes first, for what others wait for.
+inline owned_stream make_urgent_stream(int device) {
+  cudaStream_t s = nullptr;
+  int least = 0, greatest = 0;
+  check_status(cudaDeviceGetStreamPriorityRange(&least, &greatest), "cudaDeviceGetStreamPriorityRange", device);
+  check_status(cudaStreamCreateWithPriority(&s, cudaStreamNonBlocking, greatest), "cudaStreamCreate", device);
+  return owned_stream(s);
+}
 // An event that says when, beside whether.
 inline owned_event make_timer(int device) {
   cudaEvent_t e = nullptr;

@@ -38,13 +38,9 @@ class cuda_summing_memory {
   };
   using buffer = std::unique_ptr<std::byte[], release>;
 
-  // On the device that cuda::for_rank would take.
-  explicit cuda_summing_memory(int node_rank) {
-    int n = 0;
-    check_status(cudaGetDeviceCount(&n), "cudaGetDeviceCount", 0);
-    ordinal_ = n > 0 ? node_rank % n : 0;
+  explicit cuda_summing_memory(int ordinal) : ordinal_(ordinal) {
     const device_scope scope(ordinal_);
-    stream_ = make_stream(ordinal_);
+    stream_ = make_urgent_stream(ordinal_);
   }
 
   template <class T>
@@ -101,7 +97,7 @@ class cuda_summing_memory {
   template <class T>
   static constexpr bool on_device = std::is_same_v<T, float>;
 
-  int ordinal_ = 0;
+  int ordinal_;
   owned_stream stream_;
   std::deque<owned_event> under_way_;  // one for each piece of work after `done_`
   std::vector<owned_event> spare_;

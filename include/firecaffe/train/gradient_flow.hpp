@@ -65,18 +65,16 @@ class gradient_flow {
   // Waits are recorded in `log`, if it is not null.
   template <class Use>
   bool finish(timeline* log, Use use) {
+    while (started_ < sent_ && !communicator_.finished(loss_bucket())) move();  // others may wait for a bucket first
     wait(loss_bucket(), log);
     if (!std::isfinite(loss_)) {
-      while (started_ < sent_) start_what_has_left();  // others wait for them
+      while (started_ < sent_) move();  // others wait for them
       communicator_.wait_all();
       return false;
     }
     while (used_ < buckets_.size()) {
-      start_what_has_left();
-      if (started_ == sent_)
-        wait(int(used_), log);
-      else if (!communicator_.progress())
-        std::this_thread::yield();
+      move();
+      if (started_ == sent_) wait(int(used_), log);
       use_what_has_come(use);
     }
     return true;
@@ -90,6 +88,12 @@ class gradient_flow {
     for (; loss_known_ && started_ < sent_ && exchange_.has_left(started_); ++started_)
       communicator_.template start<T>(int(started_),
                                       exchange_.summands(buckets_[started_].first, elements_of(started_)));
+  }
+
+  void move() {
+    start_what_has_left();
+    communicator_.progress();
+    if (started_ < sent_) std::this_thread::yield();  // the device is at it
   }
 
   template <class Use>

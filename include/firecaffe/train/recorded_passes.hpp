@@ -9,15 +9,16 @@ namespace firecaffe {
 
 // A device that can keep work and do it again at one word has
 //   Device::recorder(Device&)
-//   recorder::key                            what tells one piece of work from another, an array of five integers
-//   recorder.run(device, key, body, between) does what body(cut) asks the device for; perhaps as it was recorded for
-//   that
-//                                            key before, and then without calling body. Where body calls cut(n), with
-//                                            any integer, between(n) is called each time, when what was asked for
-//                                            before is on its way; what it asks for is not recorded
-//   recorder.fetch(slot, from, device)       copies a double to the host once what was asked for so far is done
-//   recorder.arrived(slot)                   whether that is done
-//   recorder.fetched(slot)                   waits for that; recorder::slots may be on their way
+//   recorder::key           what tells one piece of work from another, an array of five integers
+//   recorder.run(device, key, body, between)
+//                           does what body(cut) asks the device for; perhaps as it was recorded for that key before,
+//                           and then without calling body. Where body calls cut(n), with any integer, between(n) is
+//                           called each time, when what was asked for before is on its way; what it asks for is not
+//                           recorded
+//   recorder.fetch(slot, from, device)
+//                           copies a double to the host once what was asked for so far is done
+//   recorder.arrived(slot)  whether that is done
+//   recorder.fetched(slot)  waits for that; recorder::slots may be on their way
 template <class Device>
 constexpr bool records_passes = false;
 template <class Device>
