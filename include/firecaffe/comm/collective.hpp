@@ -23,8 +23,8 @@ struct collective {
   struct flight {
     typename Transport::request handle{};
     bool arrived = false, copied = false;
-    [[no_unique_address]] work_of<Memory> work{};  // that takes over what arrived, where memory works apart
-    time_point since{};                            // kept only for the record
+    [[no_unique_address]] memory_work<Memory> work{};  // that takes over what arrived, where memory works apart
+    time_point since{};                                // kept only for the record
   };
   struct lane_state {
     std::size_t started = 0, finished = 0;  // counts of the lane's steps

@@ -50,7 +50,7 @@ struct work_type<Memory> {
   using type = typename Memory::work;
 };
 template <class Memory>
-using work_of = typename work_type<Memory>::type;
+using memory_work = typename work_type<Memory>::type;
 
 // What an executor does with elements whose type it has forgotten.
 template <class Memory>
