@@ -18,7 +18,6 @@ class slow_memory {
  public:
   static constexpr bool works_apart = true;
   using buffer = std::unique_ptr<std::byte[]>;
-  using work = std::uint64_t;
 
   explicit slow_memory(int rank = 0) : patience_(static_cast<unsigned>(rank) % 3 + 1) {}
 
@@ -38,20 +37,20 @@ class slow_memory {
       for (std::size_t i = 0; i < count; ++i) into[i] = from[i];
     });
   }
-  work asked() const { return done_ + waiting_.size(); }
-  bool done(work w) {
-    if (w > done_ && ++impatience_ > patience_) {
+  std::uint64_t asked() const { return done_ + waiting_.size(); }
+  bool done(std::uint64_t number) {
+    if (number > done_ && ++impatience_ > patience_) {
       impatience_ = 0;
       waiting_.front()();
       waiting_.pop_front();
       ++done_;
     }
-    return w <= done_;
+    return number <= done_;
   }
 
  private:
   std::deque<std::function<void()>> waiting_;
-  work done_ = 0;
+  std::uint64_t done_ = 0;
   unsigned patience_, impatience_ = 0;
 };
 

@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "device_buckets.hpp"
 #include "firecaffe/comm/algorithms.hpp"
 #include "firecaffe/comm/contract.hpp"
 #include "firecaffe/comm/mpi_device_messages.hpp"
@@ -33,34 +34,17 @@ void check_sums(unsigned seed) {
   Communicator all{MPI_COMM_WORLD, communicator_options{.segment_bytes = 16 << 10}};
   INFO(Communicator::name(), ", seed ", seed);
   std::mt19937 same{seed};
-  firecaffe::cuda device = firecaffe::cuda::for_rank(all.node_rank(), all.node_size(), 1);
-  std::vector<std::vector<float>> host;
-  std::vector<device_memory<float>> memory;
-  for (int b = 0; b < 4; ++b) {
-    host.emplace_back(same() % 50000);
-    memory.push_back(device.allocate<float>(host.back().size()));
-  }
-  const auto p = static_cast<std::size_t>(all.size());
+  std::vector<std::size_t> sizes;
+  for (int b = 0; b < 4; ++b) sizes.push_back(same() % 50000);
+  test::device_buckets data(firecaffe::cuda::for_rank(all.node_rank(), all.node_size(), 1), sizes);
   for (int iteration = 0; iteration < 3; ++iteration) {
-    for (std::size_t b = 0; b < host.size(); ++b) {
-      for (std::size_t i = 0; i < host[b].size(); ++i)
-        host[b][i] = static_cast<float>((i + b) % 1000 + static_cast<std::size_t>(all.rank()));
-      device.upload(memory[b].data(), host[b].data(), host[b].size());
-    }
-    device.synchronize();
-    for (std::size_t b = 0; b < host.size(); ++b)
-      all.start(static_cast<int>(b), std::span{memory[b].data(), host[b].size()});
+    data.fill(all.rank());
+    for (std::size_t b = 0; b < data.count(); ++b) all.start(static_cast<int>(b), data.bucket(b));
     double count = 1;
     all.sum({&count, 1});
-    CHECK(count == double(p));
+    CHECK(count == double(all.size()));
     all.wait_all();
-    for (std::size_t b = 0; b < host.size(); ++b) {
-      device.download(host[b].data(), memory[b].data(), host[b].size());
-      std::size_t wrong = 0;
-      for (std::size_t i = 0; i < host[b].size(); ++i)
-        wrong += host[b][i] != static_cast<float>(p * ((i + b) % 1000) + p * (p - 1) / 2);
-      CHECK(wrong == 0);
-    }
+    for (std::size_t b = 0; b < data.count(); ++b) CHECK(data.wrong(b, all.size()) == 0);
   }
 }
 

@@ -7,6 +7,7 @@
 #include <random>
 #include <vector>
 
+#include "device_buckets.hpp"
 #include "firecaffe/comm/local.hpp"
 #include "firecaffe/firecaffe.hpp"
 #include "firecaffe/nccl.hpp"
@@ -51,37 +52,22 @@ TEST_CASE("buckets on devices and numbers on the host are summed") {
     std::atomic<int> wrong = 0;
     local::run(ranks, [&](local::transport wire) {
       std::mt19937 same{seed};
-      firecaffe::cuda device = firecaffe::cuda::for_rank(wire.node_rank(), wire.node_size(), 1);
+      std::vector<std::size_t> sizes;
+      for (int b = 0; b < 5; ++b) sizes.push_back(b == 3 ? 0 : 1 + same() % 50000);
+      test::device_buckets data(firecaffe::cuda::for_rank(wire.node_rank(), wire.node_size(), 1), sizes);
       nccl_ranks all{wire, {.timeout = 20s}};
-      std::vector<std::vector<float>> host;
-      std::vector<device_memory<float>> memory;
-      for (int b = 0; b < 5; ++b) {
-        host.emplace_back(b == 3 ? 0 : 1 + same() % 50000);
-        memory.push_back(device.allocate<float>(host.back().size()));
-        all.prepare<float>(b, host.back().size());
-      }
+      for (std::size_t b = 0; b < data.count(); ++b) all.prepare<float>(static_cast<int>(b), sizes[b]);
       for (int iteration = 0; iteration < 3; ++iteration) {
-        for (std::size_t b = 0; b < host.size(); ++b) {
-          for (std::size_t i = 0; i < host[b].size(); ++i)
-            host[b][i] = static_cast<float>((i + b) % 1000 + static_cast<std::size_t>(wire.rank()));
-          device.upload(memory[b].data(), host[b].data(), host[b].size());
-        }
-        device.synchronize();
+        data.fill(wire.rank());
         double loss = 1;
         all.start(9, std::span{&loss, 1});
-        for (std::size_t b = 0; b < host.size(); ++b)
-          all.start(static_cast<int>(b), std::span{memory[b].data(), host[b].size()});
+        for (std::size_t b = 0; b < data.count(); ++b) all.start(static_cast<int>(b), data.bucket(b));
         all.wait(2);
         double count = wire.rank();
         all.sum({&count, 1});
         all.wait_all();
-        const auto p = static_cast<std::size_t>(ranks);
-        wrong += loss != ranks || count != double(p * (p - 1) / 2) || !all.finished(0) || !all.progress();
-        for (std::size_t b = 0; b < host.size(); ++b) {
-          device.download(host[b].data(), memory[b].data(), host[b].size());
-          for (std::size_t i = 0; i < host[b].size(); ++i)
-            wrong += host[b][i] != static_cast<float>(p * ((i + b) % 1000) + p * (p - 1) / 2);
-        }
+        wrong += loss != ranks || count != ranks * (ranks - 1) / 2 || !all.finished(0) || !all.progress();
+        for (std::size_t b = 0; b < data.count(); ++b) wrong += static_cast<int>(data.wrong(b, ranks));
       }
     });
     CHECK(wrong == 0);

@@ -10,6 +10,7 @@
 #include "element_verbs.hpp"
 #include "loans.hpp"
 #include "slices.hpp"
+#include "stall_clock.hpp"
 #include "transport.hpp"
 
 namespace firecaffe {
@@ -23,8 +24,8 @@ struct collective {
   struct flight {
     typename Transport::request handle{};
     bool arrived = false, copied = false;
-    [[no_unique_address]] memory_work<Memory> work{};  // that takes over what arrived, where memory works apart
-    time_point since{};                                // kept only for the record
+    std::uint64_t work = 0;  // that takes over what arrived, where memory works apart
+    time_point since{};      // kept only for the record
   };
   struct lane_state {
     std::size_t started = 0, finished = 0;  // counts of the lane's steps
@@ -47,9 +48,7 @@ struct collective {
   typename Memory::buffer scratch{}, lost{};
   std::byte* data = nullptr;
   std::size_t remaining = 0;
-  bool watched = false;  // since the last poll that moved something, `waited` by `polled`
-  typename time_point::duration waited{};
-  time_point polled{};
+  stall_clock<time_point> stall;
 
   std::size_t message_bytes(slice s) const {
     return coded ? Codec::bytes(s.size(), verbs->element_bytes) : s.size() * verbs->element_bytes;

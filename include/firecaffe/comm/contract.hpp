@@ -31,6 +31,12 @@ concept gradient_communicator = requires(C c, const C k, int bucket, std::size_t
   c.agree(hash, text);
 };
 
+// The least that a rank must send on average to sum over `ranks`: 2 (p - 1) / p times the data, rounded down.
+constexpr std::uint64_t least_bytes_sent(int ranks, std::size_t elements, std::size_t element_bytes) {
+  const auto p = static_cast<std::uint64_t>(ranks);
+  return 2 * (p - 1) * (std::uint64_t{elements} * element_bytes) / p;
+}
+
 template <class C>
 constexpr bool sums_on_device = false;
 template <class C>

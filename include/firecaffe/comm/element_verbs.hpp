@@ -9,9 +9,8 @@ namespace firecaffe {
 // Where arriving addends wait, and how they are added: the policy for buffers in a host's memory. Another has the same
 // calls. One whose device adds on its own says that it does by
 //   static constexpr bool works_apart = true
-//   Memory::work         its number of a piece of work, with a default
-//   memory.asked()       what it was asked for last
-//   memory.done(work)    whether that is done: what it changed may be sent then, and what it read be written to
+//   memory.asked()       the number of the work that it was asked for last, a std::uint64_t
+//   memory.done(number)  whether that is done: what it changed may be sent then, and what it read be written to
 struct host_memory {
   using buffer = std::unique_ptr<std::byte[]>;
 
@@ -38,19 +37,6 @@ template <class Memory>
 constexpr bool works_apart = false;
 template <class Memory>
 requires(Memory::works_apart) constexpr bool works_apart<Memory> = true;
-
-struct no_work {};
-template <class Memory>
-struct work_type {
-  using type = no_work;
-};
-template <class Memory>
-requires works_apart<Memory>
-struct work_type<Memory> {
-  using type = typename Memory::work;
-};
-template <class Memory>
-using memory_work = typename work_type<Memory>::type;
 
 // What an executor does with elements whose type it has forgotten.
 template <class Memory>

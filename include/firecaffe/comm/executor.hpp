@@ -5,7 +5,6 @@
 #include <concepts>
 #include <cstddef>
 #include <cstdint>
-#include <cstdio>
 #include <cstring>
 #include <span>
 #include <string>
@@ -103,7 +102,7 @@ class executor {
         continue;
       }
       if (moved)
-        c.watched = false;
+        c.stall.restart();
       else
         watch(c);
       ++k;
@@ -120,7 +119,6 @@ class executor {
   using flight = typename collective_type::flight;
   using verbs_type = element_verbs<Memory>;
   using time_point = typename collective_type::time_point;
-  using duration = typename time_point::duration;
 
   static std::size_t slot_of(int bucket) { return static_cast<std::size_t>(bucket + 1); }
 
@@ -160,7 +158,7 @@ class executor {
     std::fill(c.done.begin(), c.done.end(), static_cast<unsigned char>(0));
     if constexpr (lending_transport<Transport>) std::fill(c.at_peer.begin(), c.at_peer.end(), nullptr);
     for (lane_state& l : c.lanes) l.started = l.finished = 0;
-    c.watched = false;
+    c.stall.restart();
     active_.push_back(slot_of(c.bucket));
     poll();
   }
@@ -280,26 +278,17 @@ class executor {
     }
   }
 
-  // Gives up when nothing has come for too long. Time that this rank spent elsewhere between two polls is no waiting:
-  // the peers may have waited for this rank.
+  // Gives up when nothing has come for too long.
   void watch(collective_type& c) {
     if constexpr (works_apart<Memory>)
       for (const flight& f : c.flights)
-        if (f.copied) return static_cast<void>(c.watched = false);  // this rank's own sum is what is waited for
-    const time_point now = clock_.now();
-    const duration limit = std::chrono::duration_cast<duration>(options_.timeout);
-    c.waited = c.watched ? c.waited + std::min<duration>(now - c.polled, limit / 8) : duration{};
-    c.watched = true;
-    c.polled = now;
-    if (c.waited < limit) return;
+        if (f.copied) return c.stall.restart();  // this rank's own sum is what is waited for
+    if (!c.stall.stuck(clock_.now(), options_.timeout)) return;
     const std::uint32_t i = awaited(c);
     const int peer = c.steps.steps[i].peer;
     fail(peer);
-    char seconds[32];
-    std::snprintf(seconds, sizeof seconds, "%.3g", std::chrono::duration<double>(options_.timeout).count());
-    throw communication_error(
-        wire_.rank(), peer,
-        std::string("waited ") + seconds + " s for rank " + std::to_string(peer) + ", " + describe(c, i));
+    throw communication_error(wire_.rank(), peer,
+                              waited_for(options_.timeout) + "rank " + std::to_string(peer) + ", " + describe(c, i));
   }
 
   // The earliest step under way that is another rank's turn; a message to come says more than one not yet taken.

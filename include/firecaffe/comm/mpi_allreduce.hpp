@@ -8,7 +8,6 @@
 #include <concepts>
 #include <cstddef>
 #include <cstdint>
-#include <cstdio>
 #include <span>
 #include <string>
 #include <string_view>
@@ -18,7 +17,9 @@
 
 #include "../core/error.hpp"
 #include "agreement.hpp"
+#include "contract.hpp"
 #include "mpi_duplicate.hpp"
+#include "stall_clock.hpp"
 
 namespace firecaffe {
 
@@ -72,7 +73,7 @@ class basic_mpi_allreduce {
     if (failed_) throw communication_error(rank(), -1, "this communicator failed earlier");
     if (!finished(bucket)) throw usage_error("bucket " + std::to_string(bucket) + " was started while under way");
     if (size() == 1) return;
-    if (pending_.empty()) waited_ = {}, last_ = clock::now();
+    if (pending_.empty()) stall_.restart(clock::now());
     counts_.resize(std::max(counts_.size(), static_cast<std::size_t>(bucket) + 1));
     for (std::size_t first = 0; first < data.size(); first += whole_) {
       T* const from = data.data() + first;
@@ -122,11 +123,9 @@ class basic_mpi_allreduce {
     agree_on(rank(), size(), hash, description, name(), [this](std::span<double> values) { sum(values); });
   }
 
-  // The least that a rank must send on average, 2 (p - 1) / p times the bucket, rounded down. What MPI sends cannot be
-  // known: this is a lower bound, not a count.
+  // The least that a rank must send on average. What MPI sends cannot be known: this is a lower bound, not a count.
   static constexpr std::uint64_t bytes_sent(int /*rank*/, int ranks, std::size_t elements, std::size_t element_bytes) {
-    const auto p = static_cast<std::uint64_t>(ranks);
-    return 2 * (p - 1) * (std::uint64_t{elements} * element_bytes) / p;
+    return least_bytes_sent(ranks, elements, element_bytes);
   }
 
  private:
@@ -176,20 +175,13 @@ class basic_mpi_allreduce {
     return any;
   }
 
-  // As the executor's: time that this rank spent elsewhere between two polls is no waiting.
   void watch(bool moved) {
     if (pending_.empty()) return;
-    const clock::time_point now = clock::now();
-    const auto limit = std::chrono::duration_cast<clock::duration>(options_.timeout);
-    waited_ = moved ? clock::duration{} : waited_ + std::min<clock::duration>(now - last_, limit / 8);
-    last_ = now;
-    if (waited_ < limit) return;
+    if (moved) return stall_.restart(clock::now());
+    if (!stall_.stuck(clock::now(), options_.timeout)) return;
     fail();
-    char seconds[32];
-    std::snprintf(seconds, sizeof seconds, "%.3g", std::chrono::duration<double>(options_.timeout).count());
     throw communication_error(
-        rank(), -1,
-        std::string("waited ") + seconds + " s for MPI_Iallreduce, bucket " + std::to_string(pending_.front().bucket));
+        rank(), -1, waited_for(options_.timeout) + "MPI_Iallreduce, bucket " + std::to_string(pending_.front().bucket));
   }
 
   mpi::duplicate own_;
@@ -197,8 +189,7 @@ class basic_mpi_allreduce {
   std::size_t whole_;
   std::vector<part> pending_;  // in order of start
   std::vector<int> counts_;    // of each bucket's parts under way
-  clock::duration waited_{};
-  clock::time_point last_{};
+  stall_clock<clock::time_point> stall_;
   bool failed_ = false;
 };
 

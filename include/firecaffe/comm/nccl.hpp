@@ -7,7 +7,6 @@
 #include <concepts>
 #include <cstddef>
 #include <cstdint>
-#include <cstdio>
 #include <cstring>
 #include <exception>
 #include <span>
@@ -21,6 +20,8 @@
 #include "../core/timeline.hpp"
 #include "../cuda/streams.hpp"
 #include "communicator.hpp"
+#include "contract.hpp"
+#include "stall_clock.hpp"
 #include "tree_schedule.hpp"
 
 namespace firecaffe {
@@ -51,8 +52,6 @@ class nccl {
   requires std::constructible_from<Transport, Endpoint>
   explicit nccl(Endpoint&& endpoint, nccl_options options = {})
       : host_(std::forward<Endpoint>(endpoint), {.timeout = options.timeout}), options_(options) {
-    if (cudaGetDeviceCount(&devices_) != cudaSuccess) cudaGetLastError(), devices_ = 0;
-    ordinal_ = devices_ > 0 ? node_rank() % devices_ : 0;
     const ncclUniqueId id = meet();
     const device_scope scope(ordinal_);
     stream_ = make_urgent_stream(ordinal_);
@@ -71,7 +70,7 @@ class nccl {
         settle(ncclCommFinalize(all_), "ncclCommFinalize");
         ncclCommDestroy(std::exchange(all_, nullptr));
       } else {
-        ncclCommAbort(std::exchange(all_, nullptr));
+        abort();
       }
     } catch (const error&) {
       abort();
@@ -112,7 +111,7 @@ class nccl {
     return std::find(under_way_.begin(), under_way_.end(), bucket) == under_way_.end() && host_.finished(bucket);
   }
   void wait(int bucket) {
-    while (!finished(bucket)) move_or_idle();
+    while (!finished(bucket)) progress(), std::this_thread::yield();
   }
   void wait_all() {
     while (!progress()) std::this_thread::yield();
@@ -127,10 +126,9 @@ class nccl {
     guard([&] { host_.agree(hash, std::string(description) + "; " + name()); });
   }
 
-  // The least that a rank must send on average, 2 (p - 1) / p times the bucket, rounded down: NCCL does not tell.
+  // The least that a rank must send on average: NCCL does not tell what it sends.
   static constexpr std::uint64_t bytes_sent(int /*rank*/, int ranks, std::size_t elements, std::size_t element_bytes) {
-    const auto p = static_cast<std::uint64_t>(ranks);
-    return 2 * (p - 1) * (std::uint64_t{elements} * element_bytes) / p;
+    return least_bytes_sent(ranks, elements, element_bytes);
   }
 
   // Where what this rank has under way is recorded from now on; nullptr: nowhere. A bucket of NCCL's is there as one
@@ -172,8 +170,8 @@ class nccl {
       std::copy_n(static_cast<const unsigned char*>(from), bytes, to);
     };
     if (mine == 0 && made == ncclSuccess) put(&id, id_bytes, shared.data());
-    failed = made != ncclSuccess, without = devices_ == 0;
-    if (devices_ > 0) {
+    failed = made != ncclSuccess, without = device_count() == 0;
+    if (device_count() > 0) {
       cudaDeviceProp properties{};
       check_status(cudaGetDeviceProperties(&properties, ordinal_), "cudaGetDeviceProperties", ordinal_);
       put(&properties.uuid, device_bytes, uuids + mine * device_bytes);
@@ -211,7 +209,7 @@ class nccl {
     const device_scope scope(ordinal_);
     if (b.checked != data.data()) check_place(bucket, data.data());
     b.checked = data.data();
-    if (under_way_.empty()) waited_since(true);
+    if (under_way_.empty()) stall_.restart(clock::now());
     settle(ncclAllReduce(data.data(), data.data(), data.size(), ncclFloat, ncclSum, all_, stream_.get()),
            "ncclAllReduce", true);
     record_event(b.done, stream_.get(), ordinal_);
@@ -230,33 +228,20 @@ class nccl {
 
   void poll() {
     check_alive();
-    bool moved = false;
-    for (std::size_t k = 0; k < under_way_.size();) {  // they end in the order in which they began
-      const device_bucket& b = buckets_[static_cast<std::size_t>(under_way_[k])];
+    while (!under_way_.empty()) {  // they end in the order in which they began
+      const int bucket = under_way_.front();
+      const device_bucket& b = buckets_[static_cast<std::size_t>(bucket)];
       if (!has_passed(b.done, ordinal_)) break;
-      if (log_) log_->record(span_kind::receive, under_way_[k], -1, b.since, clock::now());
-      under_way_.erase(under_way_.begin() + static_cast<std::ptrdiff_t>(k));
-      moved = true;
+      if (log_) log_->record(span_kind::receive, bucket, -1, b.since, clock::now());
+      under_way_.erase(under_way_.begin());
+      stall_.restart();
     }
     if (under_way_.empty()) return;
     ncclResult_t state = ncclSuccess;
     if (const ncclResult_t r = ncclCommGetAsyncError(all_, &state); r != ncclSuccess) state = r;
     if (state != ncclSuccess && state != ncclInProgress) fail("ncclAllReduce", state);
-    if (waited_since(moved) > options_.timeout) give_up("ncclAllReduce, bucket " + std::to_string(under_way_.front()));
-  }
-
-  void move_or_idle() {
-    progress();
-    std::this_thread::yield();
-  }
-
-  // Time in which nothing was finished. Time that this rank spent elsewhere between two calls is no waiting.
-  clock::duration waited_since(bool moved) {
-    const clock::time_point now = clock::now();
-    const auto limit = std::chrono::duration_cast<clock::duration>(options_.timeout);
-    waited_ = moved ? clock::duration{} : waited_ + std::min<clock::duration>(now - last_, limit / 8);
-    last_ = now;
-    return waited_;
+    if (stall_.stuck(clock::now(), options_.timeout))
+      give_up("ncclAllReduce, bucket " + std::to_string(under_way_.front()));
   }
 
   // NCCL says that it is at it until a call has done its part on the host. Others may need this rank's numbers first.
@@ -288,20 +273,17 @@ class nccl {
   }
   [[noreturn]] void give_up(const std::string& what) {
     abort();
-    char seconds[32];
-    std::snprintf(seconds, sizeof seconds, "%.3g", std::chrono::duration<double>(options_.timeout).count());
-    throw communication_error(rank(), -1, std::string("waited ") + seconds + " s for " + what);
+    throw communication_error(rank(), -1, waited_for(options_.timeout) + what);
   }
 
   communicator<tree_schedule, Transport> host_;
   nccl_options options_;
-  int devices_ = 0, ordinal_ = 0;
+  int ordinal_ = ordinal_of(node_rank());
   owned_stream stream_;
   ncclComm_t all_ = nullptr;
   std::vector<device_bucket> buckets_;
   std::vector<int> under_way_;  // buckets of the device, in order of start
-  clock::duration waited_{};
-  clock::time_point last_{};
+  stall_clock<clock::time_point> stall_;
   timeline* log_ = nullptr;
   int exceptions_ = std::uncaught_exceptions();
 };

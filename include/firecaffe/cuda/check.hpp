@@ -33,6 +33,18 @@ inline void check_status(cudnnStatus_t status, const char* call, int device) {
                    device);
 }
 
+inline int device_count() noexcept {
+  int n = 0;
+  if (cudaGetDeviceCount(&n) == cudaSuccess) return n;
+  cudaGetLastError();
+  return 0;
+}
+// The ranks of a node take its devices in turn.
+inline int ordinal_of(int node_rank) noexcept {
+  const int n = device_count();
+  return n > 0 ? node_rank % n : 0;
+}
+
 // Whether a device is in use by this process. Choosing one that is not would make a context there, which takes hundreds
 // of MB: every rank of a node would have one on its first device.
 inline bool has_context(int device) {

@@ -20,11 +20,8 @@ class cublas_lt {
   // Throws error where there is no kernel for it.
   void run(const matrix_product& p, const matrix_operands& o) {
     if (p.m == 0 || p.n == 0) return;
-    const device_scope scope(device_);
     if (p.k == 0) return scale(p, o);
-    cublas_lt_plan& plan = find(p, o);
-    if (plan.count() == 0) throw_cuda_error("cuBLASLt", "it has no kernel for this product", device_);
-    plan.run(o, space_, stream_);
+    if (!run_if_offered(p, o)) throw_cuda_error("cuBLASLt", "it has no kernel for this product", device_);
   }
 
   // Does nothing where there is no kernel for it, nor where the product is empty, and says so. What decides is known
@@ -48,11 +45,12 @@ class cublas_lt {
 
   // C = beta C, where beta is 0 or 1.
   void scale(const matrix_product& p, const matrix_operands& o) {
+    if (o.beta != 0) return;
+    const device_scope scope(device_);
     const std::size_t element = size_of(p.result);
-    if (o.beta == 0)
-      check_status(cudaMemset2DAsync(o.c, std::size_t(p.ldc) * element, 0, std::size_t(p.n) * element, std::size_t(p.m),
-                                     stream_),
-                   "cudaMemset2DAsync", device_);
+    check_status(
+        cudaMemset2DAsync(o.c, std::size_t(p.ldc) * element, 0, std::size_t(p.n) * element, std::size_t(p.m), stream_),
+        "cudaMemset2DAsync", device_);
   }
   static std::size_t size_of(cudaDataType_t t) { return t == CUDA_R_32F ? sizeof(float) : sizeof(bfloat16); }
 

@@ -56,18 +56,9 @@ class cuda_device {
       : cuda_device(o.ordinal(), o.state_->own_stream ? nullptr : o.stream(), o.policy()) {}
   cuda_device& operator=(const cuda_device& o) { return *this = cuda_device(o); }
 
-  static int devices() noexcept {
-    int n = 0;
-    if (cudaGetDeviceCount(&n) == cudaSuccess) return n;
-    cudaGetLastError();
-    return 0;
-  }
+  static int devices() noexcept { return device_count(); }
   static bool available() noexcept { return devices() > 0; }
-  // The ranks of a node take its devices in turn.
-  static int ordinal_of(int node_rank) noexcept {
-    const int n = devices();
-    return n > 0 ? node_rank % n : 0;
-  }
+  static int ordinal_of(int node_rank) noexcept { return firecaffe::ordinal_of(node_rank); }
 
   int ordinal() const { return state_->ordinal; }
   cudaStream_t stream() const { return state_->stream; }

@@ -8,6 +8,15 @@
 
 namespace firecaffe {
 
+// Of the current device, which is `device`; cudaFree takes it.
+inline void* allocate_on(int device, std::size_t bytes) {
+  void* p = nullptr;
+  const cudaError_t status = cudaMalloc(&p, bytes);
+  if (status != cudaSuccess)
+    check_status(status, ("cudaMalloc of " + std::to_string(bytes) + " bytes").c_str(), device);
+  return p;
+}
+
 // Zeroed memory of a device. Freeing it waits for what the device still does.
 template <class T>
 class device_memory {
@@ -16,12 +25,8 @@ class device_memory {
   device_memory(std::size_t count, int device, cudaStream_t stream) : size_(count) {
     if (count == 0) return;
     const device_scope scope(device);
-    void* p = nullptr;
-    const cudaError_t status = cudaMalloc(&p, bytes());
-    if (status != cudaSuccess)
-      check_status(status, ("cudaMalloc of " + std::to_string(bytes()) + " bytes").c_str(), device);
-    data_.reset(static_cast<T*>(p));
-    check_status(cudaMemsetAsync(p, 0, bytes(), stream), "cudaMemsetAsync", device);
+    data_.reset(static_cast<T*>(allocate_on(device, bytes())));
+    check_status(cudaMemsetAsync(data(), 0, bytes(), stream), "cudaMemsetAsync", device);
   }
   T* data() const { return data_.get(); }
   std::size_t size() const { return size_; }

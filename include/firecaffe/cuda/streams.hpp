@@ -16,18 +16,16 @@ using owned_stream = std::unique_ptr<std::remove_pointer_t<cudaStream_t>, destro
 using owned_event = std::unique_ptr<std::remove_pointer_t<cudaEvent_t>, destroy_stream_or_event>;
 
 // Of the current device, which is `device`.
-inline owned_stream make_stream(int device) {
+inline owned_stream make_stream(int device, int priority = 0) {
   cudaStream_t s = nullptr;
-  check_status(cudaStreamCreateWithFlags(&s, cudaStreamNonBlocking), "cudaStreamCreate", device);
+  check_status(cudaStreamCreateWithPriority(&s, cudaStreamNonBlocking, priority), "cudaStreamCreate", device);
   return owned_stream(s);
 }
 // One whose work goes first, for what others wait for.
 inline owned_stream make_urgent_stream(int device) {
-  cudaStream_t s = nullptr;
   int least = 0, greatest = 0;
   check_status(cudaDeviceGetStreamPriorityRange(&least, &greatest), "cudaDeviceGetStreamPriorityRange", device);
-  check_status(cudaStreamCreateWithPriority(&s, cudaStreamNonBlocking, greatest), "cudaStreamCreate", device);
-  return owned_stream(s);
+  return make_stream(device, greatest);
 }
 // An event that says when, beside whether.
 inline owned_event make_timer(int device) {

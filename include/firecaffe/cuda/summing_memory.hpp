@@ -4,12 +4,12 @@
 #include <cstdint>
 #include <deque>
 #include <memory>
-#include <string>
 #include <type_traits>
 #include <utility>
 #include <vector>
 
 #include "kernels.hpp"
+#include "memory.hpp"
 #include "streams.hpp"
 
 namespace firecaffe {
@@ -25,8 +25,6 @@ struct add_floats {
 class cuda_summing_memory {
  public:
   static constexpr bool works_apart = true;
-  using work = std::uint64_t;  // in the order in which it was asked for, from 1; 0: nothing for the device
-
   struct release {
     bool device = false;
     void operator()(std::byte* p) const {
@@ -48,9 +46,7 @@ class cuda_summing_memory {
     if (bytes == 0) return {};
     if constexpr (!on_device<T>) return buffer(new std::byte[bytes], release{false});
     const device_scope scope(ordinal_);
-    void* p = nullptr;
-    check_status(cudaMalloc(&p, bytes), ("cudaMalloc of " + std::to_string(bytes) + " bytes").c_str(), ordinal_);
-    return buffer(static_cast<std::byte*>(p), release{true});
+    return buffer(static_cast<std::byte*>(allocate_on(ordinal_, bytes)), release{true});
   }
 
   template <class T>
@@ -74,7 +70,8 @@ class cuda_summing_memory {
     }
   }
 
-  work asked() {
+  // Counts from 1; 0: nothing for the device.
+  std::uint64_t asked() {
     if (told_) return 0;
     const device_scope scope(ordinal_);
     if (spare_.empty()) spare_.push_back(make_event(ordinal_));
@@ -84,13 +81,13 @@ class cuda_summing_memory {
     told_ = true;
     return done_ + under_way_.size();
   }
-  bool done(work w) {
-    while (w > done_ && has_passed(under_way_.front(), ordinal_)) {
+  bool done(std::uint64_t number) {
+    while (number > done_ && has_passed(under_way_.front(), ordinal_)) {
       spare_.push_back(std::move(under_way_.front()));
       under_way_.pop_front();
       ++done_;
     }
-    return w <= done_;
+    return number <= done_;
   }
 
  private:
@@ -101,7 +98,7 @@ class cuda_summing_memory {
   owned_stream stream_;
   std::deque<owned_event> under_way_;  // one for each piece of work after `done_`
   std::vector<owned_event> spare_;
-  work done_ = 0;
+  std::uint64_t done_ = 0;
   bool told_ = true;  // of everything that the stream was asked for
 };
 

@@ -153,7 +153,7 @@ class lmdb {
   MDB_val record(std::size_t index, scratch& s) const {
     char digits[20];
     if (digits_ > 0) write_number(digits, digits_, index);
-    const std::string_view wanted = digits_ > 0 ? std::string_view(digits, digits_) : std::string_view(keys_[index]);
+    const std::string_view wanted = digits_ > 0 ? std::string_view(digits, digits_) : keys_[index];
     MDB_val key{wanted.size(), const_cast<char*>(wanted.data())}, value{};
     const int result = mdb_cursor_get(s.cursor, &key, &value, digits_ > 0 ? MDB_SET_RANGE : MDB_SET);
     const std::string_view found(static_cast<const char*>(key.mv_data), key.mv_size);
