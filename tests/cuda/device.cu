@@ -1,5 +1,6 @@
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <cstdlib>
 #include <limits>
@@ -91,6 +92,16 @@ struct fill_with_index {
   FIRECAFFE_HD void operator()(std::size_t i) const { out[i] = std::int64_t(i); }
 };
 
+// Keeps the stream busy, so that what is asked for next waits.
+struct take_long {
+  float* out;
+  FIRECAFFE_HD void operator()(std::size_t i) const {
+    float x = float(i);
+    for (int k = 0; k < 2'000'000; ++k) x = x * 0.999f + 1.0f;
+    out[i] = x;
+  }
+};
+
 }  // namespace
 
 TEST_CASE("devices that are not there are usage errors") {
@@ -144,6 +155,30 @@ TEST_CASE("values are loaded and stored in canonical order, with zeros in their 
   std::vector<std::uint8_t> bytes(3 * 24, 200);
   device.load(slice.view, bytes.data());
   CHECK(slice.canonical() == std::vector<float>(bytes.size(), 200.0f));
+}
+
+// The device is behind all the while: batches are copied ahead of it, from memory that is written over at once.
+TEST_CASE("batches that are loaded one after another each arrive") {
+  const shape s{3, 20, 20};
+  const std::size_t count = 4 * std::size_t(s.elements());
+  for (const bool locked : {false, true}) {
+    CAPTURE(locked);
+    fc::cuda device;
+    auto busy = device.allocate<float>(1);
+    auto pinned = device.allocate_host<float>(count);
+    std::vector<float> pageable(count);
+    float* const from = locked ? pinned.data() : pageable.data();
+    std::vector<value> values;
+    for (int i = 0; i < 6; ++i) values.emplace_back(device, 4, s);
+    device.for_each(1, take_long{busy.data()});
+    for (std::uint32_t i = 0; i < 6; ++i) {
+      const std::vector<float> v = numbers(count, 10 + i);
+      std::copy(v.begin(), v.end(), from);
+      device.load(values[i].view, from);
+      std::fill_n(from, count, nan_value);
+    }
+    for (std::uint32_t i = 0; i < 6; ++i) CHECK(values[i].canonical() == numbers(count, 10 + i));
+  }
 }
 
 TEST_CASE("functors run over whole values and slices") {
