@@ -43,6 +43,14 @@ struct matrix {
     send();
     return *this;
   }
+  // Zero but for its first rows and columns.
+  matrix& keep(int height, int width) {
+    for (int i = 0; i < rows; ++i)
+      for (int j = 0; j < columns; ++j)
+        if (i >= height || j >= width) host[std::size_t(first + i * pitch + j)] = V(0);
+    send();
+    return *this;
+  }
   std::vector<V> fetch() {
     std::vector<V> now(host.size());
     device.download(now.data(), memory.data(), now.size());
@@ -146,13 +154,13 @@ struct dense_case {
         outputs(to),
         apart(extra),
         x(d, n, from, from + extra),
-        w(d, to, from, from + 2 * extra),
+        w(d, padded_channels<V>(to), from, from + 2 * extra),
         y(d, n, to, padded_channels<V>(to) + extra / lanes<V> * lanes<V>),
         dy(d, n, to, y.pitch),
         dw(d, to, from, from + 2 * extra),
-        bias(d, 1, to, bias_at + to, bias_at),
+        bias(d, 1, padded_channels<V>(to), bias_at + padded_channels<V>(to), bias_at),
         bias_gradient(d, 1, to, to) {
-    x.set(seed, 1), w.set(seed, 2), bias.set(seed, 3), dy.set(seed, 4);
+    x.set(seed, 1), w.set(seed, 2).keep(to, from), bias.set(seed, 3).keep(1, to), dy.set(seed, 4);
     device.template take_parameters<V>(bias.memory.data(), bias.memory.size());
   }
 

@@ -56,7 +56,7 @@ template <class V, class Source>
 __device__ void sum_group(const norm_groups& g, float* partial, int columns, const Source& source) {
   const int group = int(blockIdx.z);
   float* to = partial + (std::int64_t{group} * gridDim.y + blockIdx.y) * 2 * columns;
-  sum_columns<2, V>(g.first(group), g.last(group), columns, to, source);
+  store_sums<2, V>(g.first(group), g.last(group), columns, source, to);
 }
 
 // The sums of all shares of a group, in the threads of row 0.

@@ -74,7 +74,7 @@ __global__ void channelwise_partial(channelwise_value<Layer, float> layer, rows<
   channelwise_sums_of<Layer, V> source{x, dy, {}};
   for (int j = 0; j < lanes<V>; ++j)
     if (column + j < channels) layer.read(column + j, source.p[j]);
-  sum_columns<n, V>(0, count, columns, partial + std::int64_t{blockIdx.y} * n * columns, source);
+  store_sums<n, V>(0, count, columns, source, partial + std::int64_t{blockIdx.y} * n * columns);
 }
 
 // The sum of all parts of each parameter's channel goes to its gradient, or, where all channels share one, to totals.

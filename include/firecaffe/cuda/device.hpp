@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstdint>
 #include <limits>
 
 #include "../core/implementation.hpp"
@@ -79,8 +80,15 @@ class cuda_device {
   // `from` may be changed as soon as this returns.
   template <class T>
   void upload(T* to, const T* from, std::size_t count) {
+    const std::size_t bytes = count * sizeof(T), words = bytes / sizeof(std::uint32_t);
     const device_scope scope(ordinal());
-    state_->to_device.send(to, from, count * sizeof(T), ordinal(), stream());
+    if (bytes == 0) return;
+    if (alignof(T) % sizeof(std::uint32_t) != 0 || words > most_argument_words)
+      state_->to_device.send(to, from, bytes, ordinal(), stream());
+    else if (words <= 64)
+      launch_put_words<64>(to, from, words, stream(), ordinal());
+    else
+      launch_put_words<most_argument_words>(to, from, words, stream(), ordinal());
   }
   template <class T>
   void download(T* to, const T* from, std::size_t count) {
@@ -215,18 +223,18 @@ class cuda_device {
                           {a, b, c, beta});
   }
 
-  // Y = activation(X W^T + bias): X is (N, k), W (channels of y, k), row-major; a null bias is none. One kernel where y
-  // has no padding, nothing or ReLU follows and cuBLASLt has it, which adds the bias as factor<V>(bias); else two.
+  // Y = activation(X W^T + bias): X is (N, k), W (channels of y, k), row-major; a null bias is none. W and the bias
+  // have rows and elements for the padding of y, all zero. One kernel where nothing or ReLU follows and cuBLASLt has
+  // it, which adds the bias as factor<V>(bias); else two.
   template <class Activation, class V>
   void dense_forward(tensor_view<V> y, int k, const V* x, std::ptrdiff_t ldx, const V* w, std::ptrdiff_t ldw,
                      const float* bias) {
     constexpr bool relus = std::is_same_v<Activation, relu>, ends = relus || std::is_same_v<Activation, identity>;
-    const int n = y.extents.channels;
-    const bool pads = n % lanes<V> != 0;
+    const int n = padded_channels<V>(y.extents.channels);
     matrix_product p{false, true, y.samples, n, k, ldx, ldw, y.strides.sample, data_type<V>, data_type<V>};
     p.then = bias ? (relus ? p.bias_relu : p.bias) : (relus ? p.relu : p.plain);
     const matrix_operands o{x, w, y.data, 0, const_cast<V*>(factor<V>(bias))};
-    if (ends && !pads && state_->products->run_if_offered(p, o)) return;
+    if (ends && state_->products->run_if_offered(p, o)) return;
     gemm(false, true, y.samples, n, k, x, ldx, w, ldw, 0, y.data, y.strides.sample);
     bias_forward<Activation>(y, bias);
   }
@@ -271,7 +279,7 @@ class cuda_device {
                                state_->sum_space, std::size_t(most_sum_parts) * std::size_t(columns) * sizeof(float)))
                          : nullptr;
     launch_mask_and_sum(masked_sums<Activation, V>{readable(y), readable(dy), masked, y.extents.channels}, row_count(y),
-                        columns, partial, bias, add, stream(), ordinal());
+                        {bias, add, columns, partial, counters()}, stream(), ordinal());
   }
 
   // What the kernels' headers build on.
@@ -310,6 +318,8 @@ class cuda_device {
   // Memory whose contents last until the next op: at least `bytes`, from the largest request so far. One that needs
   // more allocates, which an op does not do if its constructor asked for as much.
   void* scratch(std::size_t bytes) { return state_->at_least(state_->scratch_space, bytes); }
+  // sum_counters numbers for last_to_arrive, of one kernel at a time.
+  unsigned* counters() const { return state_->counters.data(); }
   cudnnHandle_t cudnn() { return state_->cudnn(); }
   // Made, and where the policy says so timed, when first asked for.
   const cudnn_plan& cudnn_plan_for(const cudnn_geometry& g, cudnnDataType_t type, const cudnn_request& r) {

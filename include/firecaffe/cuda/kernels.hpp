@@ -4,6 +4,8 @@
 #include <thrust/iterator/counting_iterator.h>
 #include <thrust/system/cuda/execution_policy.h>  // thrust/execution_policy.h brings OpenMP's and TBB's as well
 
+#include <cstdint>
+#include <cstring>
 #include <utility>
 
 #include "check.hpp"
@@ -24,6 +26,33 @@ void for_each_index(Index count, F f, cudaStream_t stream, int device) {
     throw_cuda_error("thrust::for_each_n", e.what(), device);
   }
 }
+
+// Words that travel as an argument of the kernel that puts them where they belong. A stream whose kernels follow each
+// other goes on faster than one that changes between them and the device's copy engine.
+template <std::size_t Count>
+struct argument_words {
+  std::uint32_t of[Count];
+};
+template <std::size_t Count>
+__global__ void put_words(std::uint32_t* to, const __grid_constant__ argument_words<Count> from, unsigned count) {
+  for (unsigned i = threadIdx.x; i < count; i += blockDim.x) to[i] = from.of[i];
+}
+constexpr std::size_t most_argument_words = 960;  // an argument list has 4 KiB
+
+template <std::size_t Count>
+void launch_put_words(void* to, const void* from, std::size_t count, cudaStream_t stream, int device) {
+  argument_words<Count> words{};
+  std::memcpy(words.of, from, count * sizeof(std::uint32_t));
+  constexpr unsigned threads = Count < 256 ? 32 : 256;
+  put_words<<<1, threads, 0, stream>>>(static_cast<std::uint32_t*>(to), words, unsigned(count));
+  check_status(cudaGetLastError(), "put_words", device);
+}
+
+struct copy_number {
+  double* to;
+  const double* from;
+  __device__ void operator()(std::size_t) const { *to = *from; }
+};
 
 // out = f(in...) element by element; padding is what f makes of zeros, or zero where `clears`.
 template <class F, class V, class... In>

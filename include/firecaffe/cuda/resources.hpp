@@ -6,6 +6,7 @@
 #include "cudnn_plans.hpp"
 #include "feed.hpp"
 #include "memory.hpp"
+#include "sums.hpp"
 
 namespace firecaffe {
 
@@ -36,6 +37,7 @@ struct cuda_resources {
   cudnn_plans plans;
   device_memory<char> scratch_space, sum_space;
   std::uint64_t moves = 0;  // of these two
+  device_memory<unsigned> counters;
   // What the parameters of the model that lives here are as factors of products, where that is another type.
   struct {
     const float* parameters = nullptr;
@@ -105,6 +107,7 @@ struct cuda_resources {
     const auto of_floats = policy.math == cuda_math::tf32 ? CUBLAS_COMPUTE_32F_FAST_TF32 : CUBLAS_COMPUTE_32F;
     // Enough for most, so that nothing is allocated while other ranks wait for this one's device.
     at_least(scratch_space, std::size_t{1} << 20), at_least(sum_space, std::size_t{4} << 20);
+    counters = device_memory<unsigned>(sum_counters, ordinal, stream);
     products = std::make_unique<cublas_lt>(ordinal, stream, cublas_lt_choice{of_floats, !fastest, fastest ? 8 : 1});
   }
 

@@ -47,17 +47,48 @@ __device__ double sum_of_exponentials(const V* row, float top, int classes, int 
   return join_warp(total, join_sum{});
 }
 
-// losses[n] = the loss of sample n; not a number where its label is none of the classes.
-template <class V>
-__global__ void softmax_losses(score_rows<V> s, double* losses) {
+// The loss of sample n, in lane 0; not a number where its label is none of the classes.
+struct softmax_loss_of_sample {
+  template <class V>
+  __device__ double operator()(const score_rows<V>& s, int n, int lane) const {
+    const V* row = s.x.data + n * s.x.pitch;
+    const float top = largest_score(row, s.classes, lane);
+    const double sum = sum_of_exponentials(row, top, s.classes, lane);
+    const int label = s.labels[n];
+    const bool valid = label >= 0 && label < s.classes;
+    return valid ? log(sum) - double(static_cast<float>(row[label]) - top) : nan("");
+  }
+};
+
+// 1 where the label's score is among the `most` largest, a score equal to it counting as larger; in lane 0.
+struct label_among_largest {
+  int most;
+  template <class V>
+  __device__ double operator()(const score_rows<V>& s, int n, int lane) const {
+    const V* row = s.x.data + n * s.x.pitch;
+    const int label = s.labels[n];
+    const bool valid = label >= 0 && label < s.classes;
+    int not_below = 0;
+    for (int c = lane; valid && c < s.classes; c += warp_lanes)
+      not_below += !(static_cast<float>(row[c]) < static_cast<float>(row[label]));
+    not_below = join_warp(not_below, join_sum{});
+    return valid && not_below <= most ? 1.0 : 0.0;
+  }
+};
+
+// *sum = of(sample) added up over all samples; each[n] is sample n's.
+template <class V, class Of>
+__global__ void sum_over_samples(score_rows<V> s, Of of, double* each, double* sum, unsigned* counter) {
   const int n = int(blockIdx.x) * warps_per_block + int(threadIdx.y), lane = int(threadIdx.x);
-  if (n >= s.samples) return;
-  const V* row = s.x.data + n * s.x.pitch;
-  const float top = largest_score(row, s.classes, lane);
-  const double sum = sum_of_exponentials(row, top, s.classes, lane);
-  const int label = s.labels[n];
-  const bool valid = label >= 0 && label < s.classes;
-  if (lane == 0) losses[n] = valid ? log(sum) - double(static_cast<float>(row[label]) - top) : nan("");
+  if (n < s.samples) {
+    const double mine = of(s, n, lane);
+    if (lane == 0) each[n] = mine;
+  }
+  if (!last_to_arrive(counter, gridDim.x) || threadIdx.y > 0) return;
+  double total = 0;
+  for (int i = lane; i < s.samples; i += warp_lanes) total += __ldcg(each + i);
+  total = join_warp(total, join_sum{});
+  if (lane == 0) *sum = total;
 }
 
 // dx (+)= scale * (softmax(x) - one at the label); padding is zero.
@@ -77,21 +108,6 @@ __global__ void softmax_gradients(score_rows<V> s, rows<V> dx, int columns, floa
               (add ? static_cast<float>(out[c]) : 0.0f);
     out[c] = static_cast<V>(slope);
   }
-}
-
-// right[n] = 1 where the label's score is among the `most` largest, a score equal to it counting as larger.
-template <class V>
-__global__ void label_among_largest(score_rows<V> s, int most, double* right) {
-  const int n = int(blockIdx.x) * warps_per_block + int(threadIdx.y), lane = int(threadIdx.x);
-  if (n >= s.samples) return;
-  const V* row = s.x.data + n * s.x.pitch;
-  const int label = s.labels[n];
-  const bool valid = label >= 0 && label < s.classes;
-  int not_below = 0;
-  for (int c = lane; valid && c < s.classes; c += warp_lanes)
-    not_below += !(static_cast<float>(row[c]) < static_cast<float>(row[label]));
-  not_below = join_warp(not_below, join_sum{});
-  if (lane == 0) right[n] = valid && not_below <= most ? 1.0 : 0.0;
 }
 
 // y = softmax(x), row by row; padding is zero. y may be x.
@@ -134,6 +150,17 @@ struct warp_per_sample {
       : grid(unsigned((samples + warps_per_block - 1) / warps_per_block)), block(warp_lanes, warps_per_block) {}
 };
 
+template <class V, class Of>
+void launch_sum_over_samples(cuda_device& device, tensor_view<const V> x, const std::int32_t* labels, Of of,
+                             double* sum) {
+  const device_scope scope(device.ordinal());
+  auto* each = static_cast<double*>(device.scratch(std::size_t(x.samples) * sizeof(double)));
+  const warp_per_sample w(x.samples > 0 ? x.samples : 1);
+  sum_over_samples<<<w.grid, w.block, 0, device.stream()>>>(
+      score_rows<V>{device.readable(x), labels, x.samples, x.extents.channels}, of, each, sum, device.counters());
+  check_status(cudaGetLastError(), "sum_over_samples", device.ordinal());
+}
+
 template <cuda_policy P, place In, place Out>
 struct implementation<basic_cuda<P>, softmax, In, Out> {
   using V = cuda_value<P>;
@@ -170,15 +197,7 @@ struct implementation<basic_cuda<P>, softmax_loss, In, Out> {
   implementation(cuda_device& device, int batch) { device.scratch(std::size_t(batch) * sizeof(double)); }
 
   void forward(cuda_device& device, tensor_view<const V> x, target_view<float> target, double* sum, const pass&) {
-    auto* losses = static_cast<double*>(device.scratch(std::size_t(x.samples) * sizeof(double)));
-    if (x.samples > 0) {
-      const device_scope scope(device.ordinal());
-      const warp_per_sample w(x.samples);
-      softmax_losses<<<w.grid, w.block, 0, device.stream()>>>(
-          score_rows<V>{device.readable(x), target.labels, x.samples, In.extents.channels}, losses);
-      check_status(cudaGetLastError(), "softmax_losses", device.ordinal());
-    }
-    device.add_up(losses, x.samples, sum);
+    launch_sum_over_samples(device, x, target.labels, softmax_loss_of_sample{}, sum);
   }
 
   void backward(cuda_device& device, tensor_view<const V> x, target_view<float> target, tensor_view<V> dx, double scale,
@@ -199,15 +218,7 @@ struct implementation<basic_cuda<P>, accuracy<K>, In, Out> {
   implementation(cuda_device& device, int batch) { device.scratch(std::size_t(batch) * sizeof(double)); }
 
   void forward(cuda_device& device, tensor_view<const V> x, target_view<float> target, double* sum, const pass&) {
-    auto* right = static_cast<double*>(device.scratch(std::size_t(x.samples) * sizeof(double)));
-    if (x.samples > 0) {
-      const device_scope scope(device.ordinal());
-      const warp_per_sample w(x.samples);
-      label_among_largest<<<w.grid, w.block, 0, device.stream()>>>(
-          score_rows<V>{device.readable(x), target.labels, x.samples, In.extents.channels}, K, right);
-      check_status(cudaGetLastError(), "label_among_largest", device.ordinal());
-    }
-    device.add_up(right, x.samples, sum);
+    launch_sum_over_samples(device, x, target.labels, label_among_largest{K}, sum);
   }
 };
 

@@ -9,7 +9,7 @@
 
 namespace firecaffe {
 
-// Sums whose order depends on the sizes alone: a run repeats to the bit. No atomics.
+// Sums whose order depends on the sizes alone: a run repeats to the bit. Atomics count blocks, and add nothing up.
 
 constexpr int sum_threads = 256;
 
@@ -37,6 +37,19 @@ __device__ T sum_of_tile(T mine) {
   return mine;
 }
 
+// Whether this is the last of `blocks` blocks to come here, by a counter that is 0 before and after. What each of them
+// wrote before is there for the last to read, by __ldcg: its own cache may be older. (The pattern of CUDA's programming
+// guide under "memory fence functions".)
+__device__ inline bool last_to_arrive(unsigned* counter, unsigned blocks) {
+  __shared__ bool last;
+  __threadfence();
+  __syncthreads();
+  if (threadIdx.x == 0 && threadIdx.y == 0) last = atomicInc(counter, blocks - 1) == blocks - 1;
+  __syncthreads();
+  __threadfence();
+  return last;
+}
+
 // How sums over the rows of a matrix are shared: a thread has a pack of columns, a block as many packs side by side as
 // there are, up to a warp of them, and rows below; blocks have every so many rows.
 struct column_blocks {
@@ -51,15 +64,31 @@ struct column_blocks {
   }
 };
 
+// Adds up what a column of the block's threads has; the sums are in the threads of row 0. There must be a barrier
+// between two calls.
+template <int N, int M>
+__device__ void add_up_rows(float (&sums)[N][M]) {
+  __shared__ float tile[sum_threads][N * M];
+  float* const mine = tile[threadIdx.y * blockDim.x + threadIdx.x];
+  for (int k = 0; k < N * M; ++k) mine[k] = sums[k / M][k % M];
+  for (unsigned half = blockDim.y / 2; half > 0; half /= 2) {
+    __syncthreads();
+    if (threadIdx.y < half)
+      for (int k = 0; k < N * M; ++k) mine[k] += tile[(threadIdx.y + half) * blockDim.x + threadIdx.x][k];
+  }
+  for (int k = 0; k < N * M; ++k) sums[k / M][k % M] = mine[k];
+}
+
 // N sums of each column over this block's share of the rows from `first` to `last`. source.load(row, column) gets what
-// is needed of a pack, source.add(row, column, loaded, sums) adds it to sums[0 to N - 1][each column of the pack]. The
-// i-th sum of column c goes to to[i * columns + c]. Some rows are loaded before any is added, to keep memory busy.
+// is needed of a pack, source.add(row, column, loaded, sums) adds it to sums[0 to N - 1][each column of the pack]. They
+// are in the threads of row 0, unless the rows were only to be visited. Some rows are loaded before any is added, to
+// keep memory busy.
 template <int N, class V, class Source>
-__device__ void sum_columns(std::int64_t first, std::int64_t last, int columns, float* to, const Source& source) {
+__device__ void sum_columns(std::int64_t first, std::int64_t last, int columns, const Source& source,
+                            float (&sums)[N][lanes<V>], bool only_visit = false) {
   constexpr int n = lanes<V>, ahead = 4;
   const int column = int(blockIdx.x * blockDim.x + threadIdx.x) * n;
   const std::int64_t stride = std::int64_t{gridDim.y} * blockDim.y;
-  float sums[N][n] = {};
   if (column < columns)
     for (std::int64_t r = first + std::int64_t{blockIdx.y} * blockDim.y + threadIdx.y; r < last; r += ahead * stride) {
       typename Source::loaded held[ahead];
@@ -70,19 +99,19 @@ __device__ void sum_columns(std::int64_t first, std::int64_t last, int columns, 
       for (int k = 0; k < ahead; ++k)
         if (r + k * stride < last) source.add(r + k * stride, column, held[k], sums);
     }
-  if (!to) return;
-  __shared__ float tile[sum_threads][N * n];
-  float* const mine = tile[threadIdx.y * blockDim.x + threadIdx.x];
-  for (int i = 0; i < N; ++i)
-    for (int j = 0; j < n; ++j) mine[i * n + j] = sums[i][j];
-  for (unsigned half = blockDim.y / 2; half > 0; half /= 2) {
-    __syncthreads();
-    if (threadIdx.y < half)
-      for (int k = 0; k < N * n; ++k) mine[k] += tile[(threadIdx.y + half) * blockDim.x + threadIdx.x][k];
-  }
+  if (!only_visit) add_up_rows(sums);
+}
+
+// The same; the i-th sum of column c goes to to[i * columns + c].
+template <int N, class V, class Source>
+__device__ void store_sums(std::int64_t first, std::int64_t last, int columns, const Source& source, float* to) {
+  constexpr int n = lanes<V>;
+  const int column = int(blockIdx.x * blockDim.x + threadIdx.x) * n;
+  float sums[N][n] = {};
+  sum_columns<N, V>(first, last, columns, source, sums);
   if (threadIdx.y == 0 && column < columns)
     for (int i = 0; i < N; ++i)
-      for (int j = 0; j < n; ++j) to[i * columns + column + j] = mine[i * n + j];
+      for (int j = 0; j < n; ++j) to[i * columns + column + j] = sums[i][j];
 }
 
 // masked = dy * slope(y) where `masked` has data (padding: zero), and its sums.
@@ -114,38 +143,48 @@ struct masked_sums {
   }
 };
 
-// partial[blockIdx.y] = the sums over this block's rows, where `partial` is not null. `columns` counts the padding.
-template <class Activation, class V>
-__global__ void mask_and_sum(masked_sums<Activation, V> source, std::int64_t count, int columns, float* partial) {
-  sum_columns<1, V>(0, count, columns, partial ? partial + std::int64_t{blockIdx.y} * columns : nullptr, source);
-}
+// The sums that a kernel leaves in one array of a channel each, and what it needs of memory for them: most_sum_parts
+// rows of the columns, padding counted, and counters.
+constexpr int most_sum_parts = 256, sum_counters = 4096;
+struct channel_sums {
+  float* to;  // null: none
+  bool add;
+  int columns;
+  float* partial;
+  unsigned* counters;
+};
 
-// sums (+)= the partial sums of each channel.
-template <class T>
-__global__ void sum_partial(const T* partial, int parts, int channels, int columns, T* sums, bool add) {
-  const int c = int(blockIdx.x) * tile_columns + int(threadIdx.x);
-  T total{};
-  if (c < channels)
-    for (int r = int(threadIdx.y); r < parts; r += tile_rows) total += partial[std::int64_t{r} * columns + c];
-  total = sum_of_tile(total);
-  if (threadIdx.y == 0 && c < channels) sums[c] = add ? sums[c] + total : total;
-}
-
-// The two, on `count` rows; without the sums where `bias` is null. `partial`: room for most_sum_parts rows of
-// `columns`.
-constexpr int most_sum_parts = 256;
 template <class Activation, class V>
-void launch_mask_and_sum(const masked_sums<Activation, V>& source, std::int64_t count, int columns, float* partial,
-                         float* bias, bool add, cudaStream_t stream, int device) {
-  const column_blocks shares(count, columns / lanes<V>, most_sum_parts);
-  if (count > 0) {
-    mask_and_sum<Activation, V><<<shares.grid, shares.block, 0, stream>>>(source, count, columns, partial);
-    check_status(cudaGetLastError(), "mask_and_sum", device);
+__global__ void mask_and_sum(masked_sums<Activation, V> source, std::int64_t count, channel_sums sums) {
+  constexpr int n = lanes<V>;
+  const int column = int(blockIdx.x * blockDim.x + threadIdx.x) * n;
+  const bool writes = threadIdx.y == 0 && column < sums.columns;
+  float total[1][n] = {};
+  sum_columns<1, V>(0, count, sums.columns, source, total, !sums.to);
+  if (!sums.to) return;
+  if (gridDim.y > 1) {
+    for (int j = 0; writes && j < n; ++j)
+      sums.partial[std::int64_t{blockIdx.y} * sums.columns + column + j] = total[0][j];
+    if (!last_to_arrive(sums.counters + blockIdx.x, gridDim.y)) return;
+    for (int j = 0; j < n; ++j) total[0][j] = 0;
+    if (column < sums.columns)
+      for (unsigned part = threadIdx.y; part < gridDim.y; part += blockDim.y)
+        for (int j = 0; j < n; ++j)
+          total[0][j] += __ldcg(sums.partial + std::int64_t{part} * sums.columns + column + j);
+    add_up_rows(total);
   }
-  if (!bias) return;
-  sum_partial<<<unsigned((columns + tile_columns - 1) / tile_columns), dim3(tile_columns, tile_rows), 0, stream>>>(
-      partial, int(shares.grid.y), source.channels, columns, bias, add);
-  check_status(cudaGetLastError(), "sum_partial", device);
+  for (int j = 0; writes && j < n; ++j)
+    if (const int c = column + j; c < source.channels) sums.to[c] = sums.add ? sums.to[c] + total[0][j] : total[0][j];
+}
+
+// On `count` rows.
+template <class Activation, class V>
+void launch_mask_and_sum(const masked_sums<Activation, V>& source, std::int64_t count, const channel_sums& sums,
+                         cudaStream_t stream, int device) {
+  column_blocks shares(count, sums.columns / lanes<V>, most_sum_parts);
+  if (shares.grid.y == 0 || shares.grid.x > unsigned(sum_counters)) shares.grid.y = 1;
+  mask_and_sum<<<shares.grid, shares.block, 0, stream>>>(source, count, sums);
+  check_status(cudaGetLastError(), "mask_and_sum", device);
 }
 
 }  // namespace firecaffe

@@ -37,30 +37,35 @@ struct dense : layer_defaults {
   static constexpr std::int64_t flops(shape in) { return Outputs * (2 * in.elements() + (settings.bias ? 1 : 0)); }
 };
 
-// A sample's row is what it occupies in memory, padding included (its weights are zero); a plain vector's padding is
-// left out.
-constexpr weight_layout dense_storage(parameter p, place in) {
+// A sample's row is what it occupies in memory, padding included (its weights are zero), but `vector` elements of a
+// plain vector. The matrix has so many `rows`, those beyond the outputs being zero.
+constexpr weight_layout dense_storage(parameter p, place in, std::ptrdiff_t rows, std::ptrdiff_t vector) {
   const layout l = in.strides;
   const std::ptrdiff_t blocks = (in.extents.channels + l.block - 1) / l.block;
-  const std::ptrdiff_t row = in.extents.pixels() == 1 ? in.extents.channels : blocks * l.block * in.extents.pixels();
-  return {
-      p.outputs, p.inputs, p.taps, 1, l.block, row, 0, l.outer, 1, l.pixel, std::size_t(row) * std::size_t(p.outputs)};
+  const std::ptrdiff_t row = in.extents.pixels() == 1 ? vector : blocks * l.block * in.extents.pixels();
+  return {p.outputs, p.inputs, p.taps, 1, l.block, row, 0, l.outer, 1, l.pixel, std::size_t(row * rows)};
 }
 
 // Every device: Y = X W^T + b by the device's gemm, its bias and an optional activation in one further pass; or by the
-// device's dense_forward and dense_backward, where it can do with fewer. A device whose products take factors in the
-// type of its values has them as factor<V>(parameter).
+// device's dense_forward and dense_backward, where it can do with fewer; there the weights have rows and columns, zero,
+// for the padding of Y and X. A device whose products take factors in the type of its values has them as
+// factor<V>(parameter).
 template <class Device, class Dense, class Activation, place In, place Out>
 struct dense_implementation {
   using T = typename Device::scalar;
   using V = typename Device::value;
   template <class U>
   using parameters = typename Dense::template parameters<U>;
-  static constexpr weight_layout weight = dense_storage(Dense::describe(In.extents).weight, In);
-  static constexpr int outputs = Out.extents.channels, columns = int(weight.output_outer);
   static constexpr bool in_one = requires(Device & d, tensor_view<V> y, const V* v, const T* bias) {
-    d.template dense_forward<Activation>(y, columns, v, columns, v, columns, bias);
+    d.template dense_forward<Activation>(y, 1, v, 1, v, 1, bias);
   };
+  static constexpr int outputs = Out.extents.channels;
+  static constexpr std::ptrdiff_t vector_of(int channels) {
+    return in_one ? Device::value_layout({channels}).sample : channels;
+  }
+  static constexpr weight_layout weight =
+      dense_storage(Dense::describe(In.extents).weight, In, vector_of(outputs), vector_of(In.extents.channels));
+  static constexpr int columns = int(weight.output_outer);
 
   static constexpr parameters<weight_layout> storage() {
     auto s = canonical_storage<Dense>(In.extents);
@@ -98,8 +103,8 @@ struct dense_implementation {
     if (!dx) return;
     device.gemm(false, false, x.samples, columns, outputs, dy.data, Out.strides.sample, factor(device, p.weight),
                 columns, T(adds.input), dx.data, In.strides.sample);
-    // The padding of a plain vector is not in the matrix: adding no bias makes it zero.
-    if constexpr (In.extents.pixels() == 1 && In.extents.channels % In.strides.block != 0)
+    // Where the padding of a plain vector is not in the matrix, adding no bias makes it zero.
+    if constexpr (columns == In.extents.channels && columns % In.strides.block != 0)
       device.template bias_forward<identity>(dx, nullptr);
   }
 

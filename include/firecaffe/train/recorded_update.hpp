@@ -1,6 +1,8 @@
 #pragma once
 
 #include <cstdint>
+#include <cstring>
+#include <type_traits>
 #include <vector>
 
 #include "updater.hpp"
@@ -60,7 +62,8 @@ struct recorded_rules {
 };
 
 // An update as part of work that is recorded once and replayed: what changes from step to step, the rules' numbers, is
-// brought to the device's memory before each. For solvers whose steps do not depend on norms of their own.
+// brought to the device's memory before each, where it did change. For solvers whose steps do not depend on norms of
+// their own.
 template <class Solver, class Device>
 class recorded_update {
  public:
@@ -95,7 +98,10 @@ class recorded_update {
       e.learn = solver.update(u.of(s, state, parameters, gradients, rate, iteration));
       e.follow = {parameters + s.first, gradients + s.first, T(s.follows)};
     }
+    const std::size_t bytes = host_.size() * sizeof(typename rules::entry);
+    if (there_.size() == host_.size() && std::memcmp(there_.data(), host_.data(), bytes) == 0) return;
     device.upload(entries_.data(), host_.data(), host_.size());
+    there_ = host_;
   }
 
   // The work itself.
@@ -106,7 +112,8 @@ class recorded_update {
 
  private:
   std::size_t elements_;
-  std::vector<typename rules::entry> host_;
+  static_assert(std::is_trivially_copyable_v<typename rules::entry>);
+  std::vector<typename rules::entry> host_, there_;  // there_: as they are on the device
   typename Device::template memory<typename rules::entry> entries_;
   typename Device::template memory<std::uint32_t> entry_of_;
 };
