@@ -3,6 +3,7 @@
 # example `tests/run.sh -R core/`. --sanitize: with the address and undefined-behaviour sanitizers, in a folder of their own.
 # The last line is `N passed, N failed, N skipped`. FIRECAFFE_BUILD_DIR, FIRECAFFE_JOBS: as for examples/run.sh.
 # FIRECAFFE_NETS: a list such as "lenet;googlenet" of the networks that programs are built with, where not all are wanted.
+# FIRECAFFE_TEST_CUDA_ARCHITECTURES: a list such as "90" of those that tests are compiled for, where not all are wanted.
 set -euo pipefail
 . "$(dirname "${BASH_SOURCE[0]}")/../cmake/packages.sh"
 sanitize=0; with_build=1
@@ -10,13 +11,14 @@ while :; do
   case ${1:-} in
     --sanitize) sanitize=1 ;;
     --no-build) with_build=0 ;;
-    -h | --help) sed -n '2,5s/^# //p' "${BASH_SOURCE[0]}"; exit 0 ;;
+    -h | --help) sed -n '2,6s/^# //p' "${BASH_SOURCE[0]}"; exit 0 ;;
     *) break ;;
   esac
   shift
 done
 
-options=(-DFIRECAFFE_BUILD_TESTS=ON "-DFIRECAFFE_NETS=${FIRECAFFE_NETS:-}")
+options=(-DFIRECAFFE_BUILD_TESTS=ON "-DFIRECAFFE_NETS=${FIRECAFFE_NETS:-}"
+  "-DFIRECAFFE_TEST_CUDA_ARCHITECTURES=${FIRECAFFE_TEST_CUDA_ARCHITECTURES:-}")
 if [ $sanitize = 1 ]; then
   build_dir=${FIRECAFFE_BUILD_DIR:-$source_dir/build-asan-ubsan}
   options+=(--preset asan-ubsan)
