@@ -163,7 +163,13 @@ struct agreement {
   void backward(std::uint32_t step, bool add) {
     const pass now{.training = true, .seed = seed, .step = step, .first_sample = 3};
     const double scale = 1.0 / 7;
-    mine.backward(scale, now, add);
+    mine.backward(scale, now, add, [&](int op) {
+      const planned_op& o = my_plan.ops[op];
+      for (int k = 0; o.backward && k < my_plan.operand_count(o); ++k) {
+        INFO("gradient of value ", my_plan.operand(o, k), " behind op ", op);
+        CHECK(padding_is_zero(my_plan.operand(o, k)));
+      }
+    });
     truth.backward(scale, now, add, [&](int op) {
       const planned_op& o = true_model::the_plan.ops[op];
       for (int k = 0; k < true_model::the_plan.operand_count(o); ++k)
@@ -173,6 +179,20 @@ struct agreement {
       compare("gradient of parameter", i, mine.gradient_values(i), truth.gradient_values(i));
     if (my_plan.values[0].gradient && mine.samples() > 0)
       compare("gradient of input", 0, mine.gradient(0), truth.gradient(0));
+  }
+
+  // What lies beside the elements of the gradient of a value, unless that is a part of another.
+  bool padding_is_zero(int value) {
+    const tensor_view<V> v = mine.gradient_view(value);
+    const int block = v.strides.block, stored = (v.extents.channels + block - 1) / block * block;
+    if (!v || my_plan.values[value].home != value || stored == v.extents.channels) return true;
+    std::vector<V> here(std::size_t(v.samples) * std::size_t(v.strides.sample));
+    mine.device().download(here.data(), v.data, here.size());
+    for (int n = 0; n < v.samples; ++n)
+      for (int c = v.extents.channels; c < stored; ++c)
+        for (int p = 0; p < v.extents.pixels(); ++p)
+          if (!(float(here[std::size_t(v.strides.offset(n, c, p))]) == 0)) return false;
+    return true;
   }
 
   // What lies between and beside the elements of parameters.

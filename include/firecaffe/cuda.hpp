@@ -10,6 +10,7 @@
 #include "cuda/channelwise.hpp"
 #include "cuda/conv.hpp"
 #include "cuda/conv_transpose.hpp"
+#include "cuda/dense.hpp"
 #include "cuda/device.hpp"
 #include "cuda/lrn.hpp"
 #include "cuda/marks.hpp"

@@ -9,7 +9,7 @@ namespace firecaffe {
 template <class Net, class Device = cuda>
 struct cuda_agreement : agreement<Net, Device> {
   using base = agreement<Net, Device>;
-  using base::base, base::mine, base::nan, base::my_plan, base::my_parameters;
+  using base::base, base::mine, base::nan, base::my_plan, base::my_parameters, base::padding_is_zero;
   using typename base::memory, typename base::V;
 
   void poison() {

@@ -313,6 +313,65 @@ TEST_CASE("bias sums over many rows, of one channel and of many") {
   }
 }
 
+struct add_one {
+  float* to;
+  FIRECAFFE_HD void operator()(std::size_t i) const { to[i] += 1; }
+};
+struct copy_and_clear {
+  float *to, *from;
+  FIRECAFFE_HD void operator()(std::size_t i) const { to[i] = from[i], from[i] = 0; }
+};
+
+// Each of the parts takes long, so that one that does not wait finds what is not finished.
+TEST_CASE(
+    "work that goes on beside other work begins after what was asked for before, and ends before what comes later") {
+  fc::cuda device;
+  constexpr std::size_t count = 1 << 20;
+  constexpr int often = 20;
+  auto before = device.allocate<float>(count), here = device.allocate<float>(count),
+       there = device.allocate<float>(count), left = device.allocate<float>(count),
+       right = device.allocate<float>(count);
+  const auto add_often = [&](const device_memory<float>& to) {
+    for (int i = 0; i < often; ++i) device.for_each(count, add_one{to.data()});
+  };
+  const cudaStream_t main = device.stream();
+  cuda_recorder recorder(device);
+  for (int round = 0; round < 3; ++round) {  // as they come, recorded, replayed
+    CAPTURE(round);
+    const auto work = [&](auto) {
+      add_often(before);
+      device.both(
+          [&] {
+            CHECK(device.stream() != main);
+            device.for_each(count, copy_and_clear{there.data(), before.data()});
+            add_often(there);
+          },
+          [&] {
+            CHECK(device.stream() == main);
+            add_often(here);
+          });
+      device.for_each(count, copy_and_clear{left.data(), here.data()});
+      device.for_each(count, copy_and_clear{right.data(), there.data()});
+    };
+    recorder.run(device, {}, work, [](int) {});
+    std::vector<float> a(count), b(count);
+    device.download(a.data(), left.data(), count), device.download(b.data(), right.data(), count);
+    CHECK(std::count(a.begin(), a.end(), float(often)) == count);
+    CHECK(std::count(b.begin(), b.end(), float(2 * often)) == count);
+  }
+}
+
+TEST_CASE("scratch of both is apart, and a failure leaves the device as it was") {
+  fc::cuda device;
+  const void *here = nullptr, *there = nullptr;
+  device.both([&] { there = device.scratch(1000); }, [&] { here = device.scratch(1000); });
+  CHECK(here != there);
+  CHECK(device.scratch(1000) == here);
+  const cudaStream_t main = device.stream();
+  CHECK_THROWS_AS(device.beside([] { throw usage_error("this one"); }), usage_error);
+  CHECK(device.stream() == main);
+}
+
 TEST_CASE("a copy of a device, one on the user's stream, and a moved one work") {
   cudaStream_t stream = nullptr;
   REQUIRE(cudaStreamCreate(&stream) == cudaSuccess);

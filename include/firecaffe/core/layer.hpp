@@ -71,6 +71,14 @@ struct weight_and_bias {
   T weight;
   T bias;
 };
+template <class T>
+T* bias_or_null(const weight_and_bias<T*>& p) {
+  return p.bias;
+}
+template <class T>
+T* bias_or_null(const weight_only<T*>&) {
+  return nullptr;
+}
 
 struct layer_defaults {
   static constexpr layer_kind kind = layer_kind::transform;

@@ -2,7 +2,6 @@
 
 #include "../layers/activations.hpp"
 #include "../layers/conv.hpp"
-#include "../layers/dense.hpp"
 #include "device.hpp"
 
 namespace firecaffe {
@@ -11,8 +10,6 @@ namespace firecaffe {
 // by the convolution itself; going back, the pass that sums the bias's gradient multiplies by the slope.
 template <int Outputs, class... Options, pointwise Next>
 constexpr bool cuda_fuses<conv<Outputs, Options...>, Next> = true;
-template <int Outputs, class... Options, pointwise Next>
-constexpr bool cuda_fuses<dense<Outputs, Options...>, Next> = true;
 
 // The products of a convolution: of values and weights, and both gradients.
 template <class V>
@@ -32,27 +29,23 @@ class cuda_products {
     device.cudnn_plan_for(g_, data_type, r).run(device.cudnn(), ids, pointers, space);
   }
 
-  // A gradient of the weights comes in their type, as kernels read it, and is then added up in single precision: bytes
-  // of scratch for that, 0 where the two are one.
-  static constexpr bool stages_dw = !std::is_same_v<V, float>;
-  std::size_t staged_bytes() const { return stages_dw ? round_up(extent() * sizeof(V), 256) : 0; }
-
-  std::size_t gradient_workspace(cuda_device& device, cudnn_request r, bool add) const {
-    r.add = add && !stages_dw;
-    return workspace(device, r);
-  }
-
-  // dw (+)= x * dy
-  void weight_gradient(cuda_device& device, cudnn_request r, const V* x, const V* dy, float* dw, bool add, void* staged,
-                       void* space) const {
+  // dw (+)= x * dy. It comes in the type of values (from bfloat16 to float cuDNN 9.19 has no kernel) and is then added
+  // up in single precision.
+  void weight_gradient(cuda_device& device, cudnn_request r, const V* x, const V* dy, float* dw, bool add) const {
+    char* const base = static_cast<char*>(device.scratch(weight_gradient_space(device, r, add)));
     if constexpr (stages_dw) {
-      V* narrow = static_cast<V*>(staged);
-      run(device, r, x, narrow, dy, nullptr, space);
+      V* narrow = reinterpret_cast<V*>(base);
+      run(device, r, x, narrow, dy, nullptr, base + staged_dw_bytes());
       device.convert(dw, narrow, extent(), add);
     } else {
       r.add = add;
-      run(device, r, x, dw, dy, nullptr, space);
+      run(device, r, x, dw, dy, nullptr, base);
     }
+  }
+  // Bytes of scratch that this takes.
+  std::size_t weight_gradient_space(cuda_device& device, cudnn_request r, bool add) const {
+    r.add = add && !stages_dw;
+    return staged_dw_bytes() + workspace(device, r);
   }
   // No samples, no gradient.
   void no_weight_gradient(cuda_device& device, float* dw, bool add) const {
@@ -63,8 +56,10 @@ class cuda_products {
   }
 
  private:
+  static constexpr bool stages_dw = !std::is_same_v<V, float>;
   static constexpr cudnnDataType_t data_type = std::is_same_v<V, float> ? CUDNN_DATA_FLOAT : CUDNN_DATA_BFLOAT16;
   std::size_t extent() const { return cudnn_weight_layout(g_).extent; }
+  std::size_t staged_dw_bytes() const { return stages_dw ? round_up(extent() * sizeof(V), 256) : 0; }
   cudnn_geometry g_;
 };
 
@@ -82,7 +77,9 @@ class cuda_convolution {
         products_(g) {
     for (const auto what : {cudnn_request::forward, cudnn_request::forward_bias_relu})
       device.scratch(products_.workspace(device, forward_request(what, batch)));
-    device.scratch(backward_space(device, batch, {}, true).total);
+    device.scratch(staged_dy_bytes(batch) + products_.workspace(device, input_request(batch, false)));
+    const cudnn_request w = backward_request(cudnn_request::weight_gradient, batch);
+    device.beside([&] { device.scratch(products_.weight_gradient_space(device, w, false)); });
   }
 
   template <class Activation>
@@ -108,30 +105,33 @@ class cuda_convolution {
       device.template bias_backward<Activation>(y, dy, bias_gradient, adds.parameters);
       return products_.no_weight_gradient(device, weight_gradient, adds.parameters);
     }
-    const spaces at = backward_space(device, x.samples, adds, bool(dx));
-    char* const base = static_cast<char*>(device.scratch(at.total));
+    const cudnn_request for_x = input_request(x.samples, adds.input);
+    const std::size_t staged_bytes = staged_dy_bytes(x.samples);
+    const std::size_t work_bytes = dx ? products_.workspace(device, for_x) : 0;
+    char* const base = static_cast<char*>(device.scratch(staged_bytes + work_bytes));
     const V* from = dy.data;
+    const bool stays = std::is_same_v<Activation, identity> && !stages_dy_;
     if (stages_dy_) {
       const rows<V> staged{reinterpret_cast<V*>(base), g_.y_channels};
       device.template bias_backward<Activation>(y, dy, staged, bias_gradient, adds.parameters);
       from = staged.data;
-    } else {
+    } else if (!stays) {
       device.template bias_backward<Activation>(y, dy, bias_gradient, adds.parameters);
     }
-    products_.weight_gradient(device, backward_request(cudnn_request::weight_gradient, x.samples), x.data, from,
-                              weight_gradient, adds.parameters, base + at.weight, base + at.work);
-    if (!dx) return;
-    cudnn_request r = backward_request(cudnn_request::input_gradient, x.samples);
-    r.add = adds.input;
-    products_.run(device, r, dx.data, device.template factor<V>(weight), from, nullptr, base + at.work);
-    if (g_.x_channels % lanes<V> != 0) device.template bias_forward<identity>(dx, nullptr);  // clears the padding
+    device.both(
+        [&] {
+          products_.weight_gradient(device, backward_request(cudnn_request::weight_gradient, x.samples), x.data, from,
+                                    weight_gradient, adds.parameters);
+        },
+        [&] {
+          if (stays) device.template bias_backward<identity>(y, dy, bias_gradient, adds.parameters);
+          if (!dx) return;
+          products_.run(device, for_x, dx.data, device.template factor<V>(weight), from, nullptr, base + staged_bytes);
+          if (g_.x_channels % lanes<V> != 0) device.template bias_forward<identity>(dx, nullptr);  // clears the padding
+        });
   }
 
  private:
-  struct spaces {
-    std::size_t weight = 0, work = 0, total = 0;  // bytes of scratch; dy comes first
-  };
-
   cudnn_request forward_request(cudnn_request::pass what, int samples) const {
     return {what, samples, x_pitch_, y_pitch_};
   }
@@ -139,18 +139,14 @@ class cuda_convolution {
     return {what, samples, x_pitch_, stages_dy_ ? g_.y_channels : y_pitch_};
   }
 
-  spaces backward_space(cuda_device& device, int samples, accumulation adds, bool wants_dx) {
+  cudnn_request input_request(int samples, bool add) const {
+    cudnn_request r = backward_request(cudnn_request::input_gradient, samples);
+    r.add = add;
+    return r;
+  }
+  std::size_t staged_dy_bytes(int samples) const {
     const std::size_t pixels = std::size_t(samples) * std::size_t(g_.out.pixels());
-    spaces at;
-    at.weight = stages_dy_ ? round_up(pixels * std::size_t(g_.y_channels) * sizeof(V), 256) : 0;
-    at.work = at.weight + products_.staged_bytes();
-    cudnn_request x = backward_request(cudnn_request::input_gradient, samples);
-    x.add = adds.input;
-    const std::size_t for_w = products_.gradient_workspace(
-        device, backward_request(cudnn_request::weight_gradient, samples), adds.parameters);
-    const std::size_t for_x = wants_dx ? products_.workspace(device, x) : 0;
-    at.total = at.work + (for_w > for_x ? for_w : for_x);
-    return at;
+    return stages_dy_ ? round_up(pixels * std::size_t(g_.y_channels) * sizeof(V), 256) : 0;
   }
 
   cudnn_geometry g_;
@@ -158,15 +154,6 @@ class cuda_convolution {
   bool whole_packs_, stages_dy_;  // channels of y are whole packs; its dy is packed for cuDNN
   cuda_products<V> products_;
 };
-
-template <class T>
-T* bias_or_null(const weight_and_bias<T*>& p) {
-  return p.bias;
-}
-template <class T>
-T* bias_or_null(const weight_only<T*>&) {
-  return nullptr;
-}
 
 template <class V, class Conv, class Activation, place In, place Out>
 struct cuda_conv {

@@ -27,8 +27,8 @@ class cuda_conv_transpose {
   cuda_conv_transpose(cuda_device& device, int batch) : products_(geometry) {
     for (const auto what : {cudnn_request::input_gradient, cudnn_request::forward})
       device.scratch(products_.workspace(device, request(what, batch)));
-    device.scratch(products_.staged_bytes() +
-                   products_.workspace(device, request(cudnn_request::weight_gradient, batch)));
+    const cudnn_request w = request(cudnn_request::weight_gradient, batch);
+    device.beside([&] { device.scratch(products_.weight_gradient_space(device, w, false)); });
   }
 
   void forward(cuda_device& device, tensor_view<const V> x, tensor_view<V> y, parameters<const float*> p, const pass&) {
@@ -42,18 +42,25 @@ class cuda_conv_transpose {
   void backward(cuda_device& device, tensor_view<const V> x, tensor_view<const V> y, tensor_view<V> dy,
                 tensor_view<V> dx, parameters<const float*> p, parameters<float*> gradients, accumulation adds,
                 const pass&) {
-    device.template bias_backward<Activation>(y, dy, bias_or_null(gradients), adds.parameters);
+    constexpr bool changes = !std::is_same_v<Activation, identity>;
+    if (changes || x.samples == 0)
+      device.template bias_backward<Activation>(y, dy, bias_or_null(gradients), adds.parameters);
     if (x.samples == 0) return products_.no_weight_gradient(device, gradients.weight, adds.parameters);
-    cudnn_request r = request(cudnn_request::weight_gradient, x.samples);
-    const std::size_t staged = products_.staged_bytes();
-    char* space = static_cast<char*>(device.scratch(staged + products_.gradient_workspace(device, r, adds.parameters)));
-    products_.weight_gradient(device, r, dy.data, x.data, gradients.weight, adds.parameters, space, space + staged);
-    if (!dx) return;
-    r = request(cudnn_request::forward, x.samples);
-    r.add = adds.input;
-    products_.run(device, r, dy.data, device.template factor<V>(p.weight), dx.data, nullptr,
-                  device.scratch(products_.workspace(device, r)));
-    if (geometry.y_channels % lanes<V> != 0) device.template bias_forward<identity>(dx, nullptr);  // clears the padding
+    device.both(
+        [&] {
+          products_.weight_gradient(device, request(cudnn_request::weight_gradient, x.samples), dy.data, x.data,
+                                    gradients.weight, adds.parameters);
+        },
+        [&] {
+          if (!changes) device.template bias_backward<identity>(y, dy, bias_or_null(gradients), adds.parameters);
+          if (!dx) return;
+          cudnn_request r = request(cudnn_request::forward, x.samples);
+          r.add = adds.input;
+          products_.run(device, r, dy.data, device.template factor<V>(p.weight), dx.data, nullptr,
+                        device.scratch(products_.workspace(device, r)));
+          if (geometry.y_channels % lanes<V> != 0)
+            device.template bias_forward<identity>(dx, nullptr);  // clears the padding
+        });
   }
 
  private:

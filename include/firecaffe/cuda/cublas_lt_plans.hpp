@@ -5,38 +5,45 @@
 
 namespace firecaffe {
 
-// cuBLASLt on a stream: a plan for each product that was asked for, and memory for its kernels, which are fixed by the
-// product, the alignment of its operands up to 16 bytes (all that networks have) and the choice. A product repeats to
-// the bit where `choice.repeats`, on devices of one kind and with one version of cuBLASLt.
+// Where the kernels of products run, and memory that they use, for one of them at a time.
+struct cublas_lt_place {
+  static constexpr std::size_t space_bytes = std::size_t{32} << 20;  // what they take on Hopper
+  cudaStream_t stream;
+  device_memory<char> space;
+
+  cublas_lt_place(int device, cudaStream_t s) : stream(s), space(space_bytes, device, s) {}
+};
+
+// A plan for each product that was asked for. Its kernels are fixed by the product, the alignment of its operands up to
+// 16 bytes (all that networks have) and the choice. A product repeats to the bit where `choice.repeats`, on devices of
+// one kind and with one version of cuBLASLt.
 class cublas_lt {
  public:
-  cublas_lt(int device, cudaStream_t stream, const cublas_lt_choice& choice)
-      : device_(device), stream_(stream), choice_(choice), space_(space_bytes, device, stream) {
+  cublas_lt(int device, const cublas_lt_choice& choice) : device_(device), choice_(choice) {
     cublasLtHandle_t made = nullptr;
     check_status(cublasLtCreate(&made), "cublasLtCreate", device);
     handle_.reset(made);
   }
 
   // Throws error where there is no kernel for it.
-  void run(const matrix_product& p, const matrix_operands& o) {
+  void run(const matrix_product& p, const matrix_operands& o, const cublas_lt_place& at) {
     if (p.m == 0 || p.n == 0) return;
-    if (p.k == 0) return scale(p, o);
-    if (!run_if_offered(p, o)) throw_cuda_error("cuBLASLt", "it has no kernel for this product", device_);
+    if (p.k == 0) return scale(p, o, at.stream);
+    const device_scope scope(device_);
+    cublas_lt_plan& plan = find(p, o, at);
+    if (plan.count() == 0) throw_cuda_error("cuBLASLt", "it has no kernel for this product", device_);
+    plan.run(o, at.space, at.stream);
   }
 
-  // Does nothing where there is no kernel for it, nor where the product is empty, and says so. What decides is known
-  // when the plan is made: the answer to a product stays the same.
-  bool run_if_offered(const matrix_product& p, const matrix_operands& o) {
+  // Whether there is a kernel for it; not where the product is empty. What decides is known when the plan is made: the
+  // answer to a product stays the same.
+  bool offers(const matrix_product& p, const matrix_operands& o, const cublas_lt_place& at) {
     if (p.m == 0 || p.n == 0 || p.k == 0) return false;
     const device_scope scope(device_);
-    cublas_lt_plan& plan = find(p, o);
-    if (plan.count() == 0) return false;
-    plan.run(o, space_, stream_);
-    return true;
+    return find(p, o, at).count() > 0;
   }
 
  private:
-  static constexpr std::size_t space_bytes = std::size_t{32} << 20;  // what its kernels take on Hopper
   struct entry {
     matrix_product product;
     std::uint32_t alignment;
@@ -44,23 +51,23 @@ class cublas_lt {
   };
 
   // C = beta C, where beta is 0 or 1.
-  void scale(const matrix_product& p, const matrix_operands& o) {
+  void scale(const matrix_product& p, const matrix_operands& o, cudaStream_t stream) {
     if (o.beta != 0) return;
     const device_scope scope(device_);
     const std::size_t element = size_of(p.result);
     check_status(
-        cudaMemset2DAsync(o.c, std::size_t(p.ldc) * element, 0, std::size_t(p.n) * element, std::size_t(p.m), stream_),
+        cudaMemset2DAsync(o.c, std::size_t(p.ldc) * element, 0, std::size_t(p.n) * element, std::size_t(p.m), stream),
         "cudaMemset2DAsync", device_);
   }
   static std::size_t size_of(cudaDataType_t t) { return t == CUDA_R_32F ? sizeof(float) : sizeof(bfloat16); }
 
-  cublas_lt_plan& find(const matrix_product& p, const matrix_operands& o) {
+  cublas_lt_plan& find(const matrix_product& p, const matrix_operands& o, const cublas_lt_place& at) {
     const std::uint32_t alignment = alignment_of(o);
     for (const auto& m : made_)
       if (m->product == p && m->alignment == alignment) return m->plan;
     std::unique_ptr<entry> e(
-        new entry{p, alignment, cublas_lt_plan(handle_.get(), p, alignment, choice_, space_bytes, device_)});
-    if (e->plan.count() > 1) e->plan.keep_only(fastest(e->plan, p, o));
+        new entry{p, alignment, cublas_lt_plan(handle_.get(), p, alignment, choice_, at.space_bytes, device_)});
+    if (e->plan.count() > 1) e->plan.keep_only(fastest(e->plan, p, o, at));
     return made_.emplace_back(std::move(e))->plan;
   }
 
@@ -74,31 +81,29 @@ class cublas_lt {
 
   // Kernels are tried on the factors themselves and on results of their own. One that fails when it is run is passed
   // over, and where there is no memory to try any, the first is taken.
-  std::size_t fastest(cublas_lt_plan& plan, const matrix_product& p, matrix_operands o) {
+  std::size_t fastest(cublas_lt_plan& plan, const matrix_product& p, matrix_operands o, const cublas_lt_place& at) {
     std::size_t best = 0;
     device_memory<char> c, v;
     const std::size_t element = size_of(p.result);
     try {
-      c = device_memory<char>(std::size_t(p.m) * std::size_t(p.ldc) * element, device_, stream_);
-      v = device_memory<char>(std::size_t(std::max(p.m, p.n)) * element, device_, stream_);
+      c = device_memory<char>(std::size_t(p.m) * std::size_t(p.ldc) * element, device_, at.stream);
+      v = device_memory<char>(std::size_t(std::max(p.m, p.n)) * element, device_, at.stream);
     } catch (const error&) {
       return best;
     }
     o.c = c.data();
     if (o.v) o.v = v.data();
-    stream_timer watch(stream_, device_);
-    float least = watch.milliseconds([&] { plan.run(o, space_, stream_); });
+    stream_timer watch(at.stream, device_);
+    float least = watch.milliseconds([&] { plan.run(o, at.space, at.stream); });
     for (std::size_t i = 1; i < plan.count(); ++i) {
-      const float took = watch.milliseconds([&] { plan.run(o, space_, stream_, i); });
+      const float took = watch.milliseconds([&] { plan.run(o, at.space, at.stream, i); });
       if (took < least) least = took, best = i;
     }
     return best;
   }
 
   int device_;
-  cudaStream_t stream_;
   cublas_lt_choice choice_;
-  device_memory<char> space_;
   owned_cublas_lt<cublasLtHandle_t> handle_;
   std::vector<std::unique_ptr<entry>> made_;
 };

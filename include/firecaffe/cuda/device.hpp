@@ -54,7 +54,7 @@ class cuda_device {
   cuda_device(cuda_device&&) noexcept = default;
   cuda_device& operator=(cuda_device&&) noexcept = default;
   cuda_device(const cuda_device& o)
-      : cuda_device(o.ordinal(), o.state_->own_stream ? nullptr : o.stream(), o.policy()) {}
+      : cuda_device(o.ordinal(), o.state_->main->owns_stream() ? nullptr : o.stream(), o.policy()) {}
   cuda_device& operator=(const cuda_device& o) { return *this = cuda_device(o); }
 
   static int devices() noexcept { return device_count(); }
@@ -62,7 +62,7 @@ class cuda_device {
   static int ordinal_of(int node_rank) noexcept { return firecaffe::ordinal_of(node_rank); }
 
   int ordinal() const { return state_->ordinal; }
-  cudaStream_t stream() const { return state_->stream; }
+  cudaStream_t stream() const { return state_->lane->stream(); }
   cuda_policy policy() const { return state_->policy; }
 
   template <class Layer, class Next>
@@ -183,7 +183,7 @@ class cuda_device {
   void take_parameters(const float* parameters, std::size_t count) {
     if constexpr (!std::is_same_v<V, float>) {
       auto& f = state_->factors;
-      if (f.copies.size() < count) f.copies = allocate<V>(count), ++state_->moves;
+      if (f.copies.size() < count) f.copies = allocate<V>(count), ++f.moves;
       f.parameters = parameters;
       convert(f.copies.data(), parameters, count);
     }
@@ -219,40 +219,14 @@ class cuda_device {
   template <class A, class C>
   void gemm(bool transpose_a, bool transpose_b, int m, int n, int k, const A* a, std::ptrdiff_t lda, const A* b,
             std::ptrdiff_t ldb, float beta, C* c, std::ptrdiff_t ldc) {
-    state_->products->run({transpose_a, transpose_b, m, n, k, lda, ldb, ldc, data_type<A>, data_type<C>},
-                          {a, b, c, beta});
+    multiply({transpose_a, transpose_b, m, n, k, lda, ldb, ldc, data_type<A>, data_type<C>}, {a, b, c, beta});
   }
-
-  // Y = activation(X W^T + bias): X is (N, k), W (channels of y, k), row-major; a null bias is none. W and the bias
-  // have rows and elements for the padding of y, all zero. One kernel where nothing or ReLU follows and cuBLASLt has
-  // it, which adds the bias as factor<V>(bias); else two.
-  template <class Activation, class V>
-  void dense_forward(tensor_view<V> y, int k, const V* x, std::ptrdiff_t ldx, const V* w, std::ptrdiff_t ldw,
-                     const float* bias) {
-    constexpr bool relus = std::is_same_v<Activation, relu>, ends = relus || std::is_same_v<Activation, identity>;
-    const int n = padded_channels<V>(y.extents.channels);
-    matrix_product p{false, true, y.samples, n, k, ldx, ldw, y.strides.sample, data_type<V>, data_type<V>};
-    p.then = bias ? (relus ? p.bias_relu : p.bias) : (relus ? p.relu : p.plain);
-    const matrix_operands o{x, w, y.data, 0, const_cast<V*>(factor<V>(bias))};
-    if (ends && state_->products->run_if_offered(p, o)) return;
-    gemm(false, true, y.samples, n, k, x, ldx, w, ldw, 0, y.data, y.strides.sample);
-    bias_forward<Activation>(y, bias);
+  void multiply(const matrix_product& p, const matrix_operands& o) {
+    state_->products->run(p, o, state_->lane->products());
   }
-
-  // dy *= slope(y), its padding zero; then dW (+)= dY^T X, and bias (+)= the sum of dy over samples; a null bias is
-  // none. The product's kernel sums dy where that stays as it is, nothing is added to and cuBLASLt has it.
-  template <class Activation, class V>
-  void dense_backward(tensor_view<const V> y, tensor_view<V> dy, int k, const V* x, std::ptrdiff_t ldx, float* dw,
-                      std::ptrdiff_t ldw, float* bias, bool add) {
-    const int m = y.extents.channels;
-    const std::ptrdiff_t ldy = dy.strides.sample;
-    const bool changes = !std::is_same_v<Activation, identity> || m % lanes<V> != 0;
-    const matrix_product p{
-        true, false, m, k, y.samples, ldy, ldx, ldw, data_type<V>, CUDA_R_32F, matrix_product::row_sums};
-    const matrix_operands o{dy.data, x, dw, 0, bias};
-    if (bias && !changes && !add && state_->products->run_if_offered(p, o)) return;
-    bias_backward<Activation>(y, dy, bias, add);
-    gemm(true, false, m, k, y.samples, dy.data, ldy, x, ldx, float(add), dw, ldw);
+  // Whether there is a kernel that does that.
+  bool offers(const matrix_product& p, const matrix_operands& o) {
+    return state_->products->offers(p, o, state_->lane->products());
   }
 
   // y = activation(y + bias); a null bias is none.
@@ -263,10 +237,11 @@ class cuda_device {
     launch(packs(y), bias_packs<Activation, V>{writable(y), indices<V>(y.extents, false), y.extents.channels, bias});
   }
 
-  // dy *= slope(y), its padding zero; then bias (+)= the sum of dy over samples and pixels; a null bias is none.
+  // dy *= slope(y), which changes nothing where that is one; bias (+)= the sum of dy over samples and pixels; a null
+  // bias is none.
   template <class Activation, class V>
   void bias_backward(tensor_view<const V> y, tensor_view<V> dy, float* bias, bool add) {
-    const bool changes = !std::is_same_v<Activation, identity> || dy.extents.channels % lanes<V> != 0;
+    constexpr bool changes = !std::is_same_v<Activation, identity>;
     bias_backward<Activation>(y, dy, changes ? writable(dy) : rows<V>{}, bias, add);
   }
   // The same, with the product going elsewhere, or nowhere where `masked` is null.
@@ -275,14 +250,38 @@ class cuda_device {
     if (!masked.data && !bias) return;
     const device_scope scope(ordinal());
     const int columns = padded_channels<V>(y.extents.channels);
-    auto* partial = bias ? static_cast<float*>(state_->at_least(
-                               state_->sum_space, std::size_t(most_sum_parts) * std::size_t(columns) * sizeof(float)))
-                         : nullptr;
+    const std::size_t bytes = bias ? std::size_t(most_sum_parts) * std::size_t(columns) * sizeof(float) : 0;
+    auto* partial = static_cast<float*>(state_->lane->sum_space(bytes));
     launch_mask_and_sum(masked_sums<Activation, V>{readable(y), readable(dy), masked, y.extents.channels}, row_count(y),
                         {bias, add, columns, partial, counters()}, stream(), ordinal());
   }
 
   // What the kernels' headers build on.
+
+  // What f() and g() ask for goes on at the same time, that of f on a stream, and with scratch, of its own; what is
+  // asked for later waits for both.
+  template <class F, class G>
+  void both(F f, G g) {
+    const device_scope scope(ordinal());
+    const cudaStream_t side = state_->side_lane().stream();
+    chain_streams(state_->forked, stream(), side, ordinal());
+    beside(f);
+    // Kernels that may be timed, which they are before anything is recorded, are alone.
+    if (policy().kernels == cuda_kernels::fastest && !is_capturing(side, ordinal()))
+      chain_streams(state_->joined, side, stream(), ordinal());
+    g();
+    chain_streams(state_->joined, side, stream(), ordinal());
+  }
+  // f() there.
+  template <class F>
+  void beside(F f) {
+    struct back {
+      cuda_resources& of;
+      ~back() { of.lane = of.main.get(); }
+    } const at_the_end{*state_};
+    state_->lane = &state_->side_lane();
+    f();
+  }
 
   // f(i) for i in [0, count), with 32-bit indices.
   template <class F>
@@ -292,6 +291,8 @@ class cuda_device {
     for_each_index(std::uint32_t(count), f, stream(), ordinal());
   }
 
+  template <class V>
+  static constexpr cudaDataType_t data_type = std::is_same_v<V, bfloat16> ? CUDA_R_16BF : CUDA_R_32F;
   template <class V>
   static rows<V> writable(tensor_view<V> v) {
     return {v.data, v.strides.pixel};
@@ -314,13 +315,13 @@ class cuda_device {
   }
 
   // How often memory that ops share has moved: addresses of before no longer hold.
-  std::uint64_t memory_moves() const { return state_->moves; }
+  std::uint64_t memory_moves() const { return state_->moves(); }
   // Memory whose contents last until the next op: at least `bytes`, from the largest request so far. One that needs
   // more allocates, which an op does not do if its constructor asked for as much.
-  void* scratch(std::size_t bytes) { return state_->at_least(state_->scratch_space, bytes); }
+  void* scratch(std::size_t bytes) { return state_->lane->scratch(bytes); }
   // sum_counters numbers for last_to_arrive, of one kernel at a time.
-  unsigned* counters() const { return state_->counters.data(); }
-  cudnnHandle_t cudnn() { return state_->cudnn(); }
+  unsigned* counters() const { return state_->lane->counters(); }
+  cudnnHandle_t cudnn() { return state_->lane->dnn(); }
   // Made, and where the policy says so timed, when first asked for.
   const cudnn_plan& cudnn_plan_for(const cudnn_geometry& g, cudnnDataType_t type, const cudnn_request& r) {
     const device_scope scope(ordinal());
@@ -333,8 +334,6 @@ class cuda_device {
  private:
   template <class View>
   using element_of = std::remove_cv_t<std::remove_pointer_t<decltype(View::data)>>;
-  template <class V>
-  static constexpr cudaDataType_t data_type = std::is_same_v<V, bfloat16> ? CUDA_R_16BF : CUDA_R_32F;
   template <class V>
   static std::uint32_t per_row(shape s) {
     return std::uint32_t(padded_channels<V>(s.channels) / lanes<V>);

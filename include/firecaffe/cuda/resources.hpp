@@ -2,11 +2,9 @@
 
 #include <memory>
 
-#include "cublas_lt_plans.hpp"
 #include "cudnn_plans.hpp"
 #include "feed.hpp"
-#include "memory.hpp"
-#include "sums.hpp"
+#include "lane.hpp"
 
 namespace firecaffe {
 
@@ -25,28 +23,26 @@ struct cuda_policy {
   friend constexpr bool operator==(const cuda_policy&, const cuda_policy&) = default;
 };
 
-// What an object of a device owns: handles of the vendor's libraries on its stream, and memory that ops share.
+// What an object of a device owns.
 struct cuda_resources {
   int ordinal;
   cuda_policy policy;
-  owned_stream own_stream;
-  cudaStream_t stream;
   std::unique_ptr<cublas_lt> products;
-  cudnnHandle_t dnn = nullptr;
   std::unique_ptr<cudnn_descriptor> properties;
   cudnn_plans plans;
-  device_memory<char> scratch_space, sum_space;
-  std::uint64_t moves = 0;  // of these two
-  device_memory<unsigned> counters;
+  std::unique_ptr<cuda_lane> main, side;  // the second is made when something first goes on beside something else
+  cuda_lane* lane = nullptr;              // the one that is asked
+  owned_event forked, joined;
   // What the parameters of the model that lives here are as factors of products, where that is another type.
   struct {
     const float* parameters = nullptr;
     device_memory<bfloat16> copies;
+    std::uint64_t moves = 0;
   } factors;
   staging to_device;
   input_feed inputs;
 
-  cuda_resources(int device, cudaStream_t users, cuda_policy p) : ordinal(device), policy(p), stream(users) {
+  cuda_resources(int device, cudaStream_t users, cuda_policy p) : ordinal(device), policy(p) {
     int n = 0;
     const cudaError_t status = cudaGetDeviceCount(&n);
     if (status != cudaSuccess || n == 0) {
@@ -58,7 +54,7 @@ struct cuda_resources {
       throw usage_error("cuda: there is no device " + std::to_string(device) + ", this machine has " +
                         std::to_string(n));
     try {
-      open();
+      open(users);
     } catch (...) {
       close();
       throw;
@@ -68,55 +64,41 @@ struct cuda_resources {
   cuda_resources(const cuda_resources&) = delete;
   cuda_resources& operator=(const cuda_resources&) = delete;
 
-  // At least `bytes`, from the largest request so far.
-  void* at_least(device_memory<char>& space, std::size_t bytes) {
-    if (bytes > space.bytes()) {
-      ++moves;
-      space = {};  // freed first: the two need not fit together
-      space = device_memory<char>(bytes, ordinal, stream);
+  cuda_lane& side_lane() {
+    if (!side) {
+      const device_scope scope(ordinal);
+      side = std::make_unique<cuda_lane>(ordinal, nullptr);
+      forked = make_event(ordinal), joined = make_event(ordinal);
     }
-    return space.data();
+    return *side;
   }
+  std::uint64_t moves() const { return factors.moves + main->moves() + (side ? side->moves() : 0); }
 
-  // These are made when the first convolution asks for them.
-  cudnnHandle_t cudnn() {
-    const device_scope scope(ordinal);
-    if (!dnn) {
-      check_status(cudnnCreate(&dnn), "cudnnCreate", ordinal);
-      check_status(cudnnSetStream(dnn, stream), "cudnnSetStream", ordinal);
-    }
-    return dnn;
-  }
+  // Made when the first convolution asks for them.
   const cudnn_descriptor& cudnn_properties() {
     if (!properties) {
       auto made = std::make_unique<cudnn_descriptor>(CUDNN_BACKEND_DEVICEPROP_DESCRIPTOR, ordinal);
-      made->set(CUDNN_ATTR_DEVICEPROP_HANDLE, cudnn()).finalize();
+      made->set(CUDNN_ATTR_DEVICEPROP_HANDLE, main->dnn()).finalize();
       properties = std::move(made);
     }
     return *properties;
   }
 
  private:
-  void open() {
+  void open(cudaStream_t users) {
     const device_scope scope(ordinal);
-    if (!stream) {
-      own_stream = make_stream(ordinal);
-      stream = own_stream.get();
-    }
+    main = std::make_unique<cuda_lane>(ordinal, users);
+    lane = main.get();
     const bool fastest = policy.kernels == cuda_kernels::fastest;
     const auto of_floats = policy.math == cuda_math::tf32 ? CUBLAS_COMPUTE_32F_FAST_TF32 : CUBLAS_COMPUTE_32F;
-    // Enough for most, so that nothing is allocated while other ranks wait for this one's device.
-    at_least(scratch_space, std::size_t{1} << 20), at_least(sum_space, std::size_t{4} << 20);
-    counters = device_memory<unsigned>(sum_counters, ordinal, stream);
-    products = std::make_unique<cublas_lt>(ordinal, stream, cublas_lt_choice{of_floats, !fastest, fastest ? 8 : 1});
+    products = std::make_unique<cublas_lt>(ordinal, cublas_lt_choice{of_floats, !fastest, fastest ? 8 : 1});
   }
 
   void close() noexcept {
     int before = 0;
     const bool switched = cudaGetDevice(&before) == cudaSuccess && cudaSetDevice(ordinal) == cudaSuccess;
-    if (stream) cudaStreamSynchronize(stream);
-    products.reset(), plans = {}, properties.reset();
-    if (dnn) cudnnDestroy(dnn);
+    if (main) cudaStreamSynchronize(main->stream());
+    side.reset(), products.reset(), plans = {}, properties.reset(), main.reset();
     if (switched && has_context(before)) cudaSetDevice(before);
   }
 };

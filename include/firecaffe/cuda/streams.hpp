@@ -57,6 +57,13 @@ inline void chain_streams(const owned_event& between, cudaStream_t earlier, cuda
   wait_for_event(later, between, device);
 }
 
+// Whether what it is asked for is kept for a graph.
+inline bool is_capturing(cudaStream_t s, int device) {
+  cudaStreamCaptureStatus status = cudaStreamCaptureStatusNone;
+  check_status(cudaStreamIsCapturing(s, &status), "cudaStreamIsCapturing", device);
+  return status != cudaStreamCaptureStatusNone;
+}
+
 // Times what a stream is asked for again and again.
 class stream_timer {
  public:

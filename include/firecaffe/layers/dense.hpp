@@ -46,25 +46,17 @@ constexpr weight_layout dense_storage(parameter p, place in, std::ptrdiff_t rows
   return {p.outputs, p.inputs, p.taps, 1, l.block, row, 0, l.outer, 1, l.pixel, std::size_t(row * rows)};
 }
 
-// Every device: Y = X W^T + b by the device's gemm, its bias and an optional activation in one further pass; or by the
-// device's dense_forward and dense_backward, where it can do with fewer; there the weights have rows and columns, zero,
-// for the padding of Y and X. A device whose products take factors in the type of its values has them as
-// factor<V>(parameter).
+// Every device: Y = X W^T + b by the device's gemm, its bias and an optional activation in one further pass. A device
+// whose products take factors in the type of its values has them as factor<V>(parameter).
 template <class Device, class Dense, class Activation, place In, place Out>
 struct dense_implementation {
   using T = typename Device::scalar;
   using V = typename Device::value;
   template <class U>
   using parameters = typename Dense::template parameters<U>;
-  static constexpr bool in_one = requires(Device & d, tensor_view<V> y, const V* v, const T* bias) {
-    d.template dense_forward<Activation>(y, 1, v, 1, v, 1, bias);
-  };
   static constexpr int outputs = Out.extents.channels;
-  static constexpr std::ptrdiff_t vector_of(int channels) {
-    return in_one ? Device::value_layout({channels}).sample : channels;
-  }
   static constexpr weight_layout weight =
-      dense_storage(Dense::describe(In.extents).weight, In, vector_of(outputs), vector_of(In.extents.channels));
+      dense_storage(Dense::describe(In.extents).weight, In, outputs, In.extents.channels);
   static constexpr int columns = int(weight.output_outer);
 
   static constexpr parameters<weight_layout> storage() {
@@ -76,30 +68,16 @@ struct dense_implementation {
   dense_implementation(Device&, int) {}
 
   void forward(Device& device, tensor_view<const V> x, tensor_view<V> y, parameters<const T*> p, const pass&) {
-    const V* w = factor(device, p.weight);
-    const T* bias = nullptr;
-    if constexpr (Dense::settings.bias) bias = p.bias;
-    if constexpr (in_one) {
-      device.template dense_forward<Activation>(y, columns, x.data, In.strides.sample, w, columns, bias);
-    } else {
-      device.gemm(false, true, x.samples, outputs, columns, x.data, In.strides.sample, w, columns, T(0), y.data,
-                  Out.strides.sample);
-      device.template bias_forward<Activation>(y, bias);
-    }
+    device.gemm(false, true, x.samples, outputs, columns, x.data, In.strides.sample, factor(device, p.weight), columns,
+                T(0), y.data, Out.strides.sample);
+    device.template bias_forward<Activation>(y, bias_or_null(p));
   }
 
   void backward(Device& device, tensor_view<const V> x, tensor_view<const V> y, tensor_view<V> dy, tensor_view<V> dx,
                 parameters<const T*> p, parameters<T*> gradients, accumulation adds, const pass&) {
-    T* bias = nullptr;
-    if constexpr (Dense::settings.bias) bias = gradients.bias;
-    if constexpr (in_one) {
-      device.template dense_backward<Activation>(y, dy, columns, x.data, In.strides.sample, gradients.weight, columns,
-                                                 bias, adds.parameters);
-    } else {
-      device.template bias_backward<Activation>(y, dy, bias, adds.parameters);
-      device.gemm(true, false, outputs, columns, x.samples, dy.data, Out.strides.sample, x.data, In.strides.sample,
-                  T(adds.parameters), gradients.weight, columns);
-    }
+    device.template bias_backward<Activation>(y, dy, bias_or_null(gradients), adds.parameters);
+    device.gemm(true, false, outputs, columns, x.samples, dy.data, Out.strides.sample, x.data, In.strides.sample,
+                T(adds.parameters), gradients.weight, columns);
     if (!dx) return;
     device.gemm(false, false, x.samples, columns, outputs, dy.data, Out.strides.sample, factor(device, p.weight),
                 columns, T(adds.input), dx.data, In.strides.sample);
