@@ -16,12 +16,13 @@ struct small_net
 // The parameters of rank 0 after some epochs on so many ranks, which are threads of this process, and the loss of each
 // step.
 struct trained {
-  std::vector<double> parameters, losses;
+  std::vector<double> parameters, losses, evaluated;
 };
 
 struct keep_losses {
-  std::vector<double>* to;
+  std::vector<double>*to, *evaluated;
   void on(const step_event& e) { to->push_back(e.loss); }
+  void on(const evaluation_event& e) { evaluated->push_back(e.loss); }
   template <class Event>
   void on(const Event&) {}
 };
@@ -40,14 +41,14 @@ trained train_on(int ranks, std::size_t samples = 48, bool record = false) {
                                                                .bucket_bytes = 1024}};
     timeline ops{4096};
     if (record) t.record_into(&ops, nullptr);
-    std::vector<double> losses;
-    keep_losses watch{&losses};
+    std::vector<double> losses, evaluated;
+    keep_losses watch{&losses, &evaluated};
     const data::synthetic set({.samples = samples, .extents = {2, 8, 8}, .classes = 5, .seed = 3, .signal = 2});
     t.fit(set, set, {.epochs = 4}, watch);
     if (wire.rank() != 0) return;
     for (int i = 0; i < decltype(t)::model_type::the_parameters.count; ++i)
       for (const auto x : t.network().parameter_values(i)) out.parameters.push_back(double(x));
-    out.losses = losses;
+    out.losses = losses, out.evaluated = evaluated;
   });
   return out;
 }
@@ -72,6 +73,7 @@ TEST_CASE("training agrees with the reference step by step, on one rank and on s
     INFO(ranks, " ranks: losses off by ", difference(found.losses, expected.losses), ", parameters by ",
          difference(found.parameters, expected.parameters));
     CHECK(difference(found.losses, expected.losses) < 2e-4);
+    CHECK(difference(found.evaluated, expected.evaluated) < 2e-4);
     CHECK(difference(found.parameters, expected.parameters) < 2e-4);
     CHECK(found.parameters == again.parameters);
   }
@@ -83,6 +85,7 @@ TEST_CASE("steps that are replayed as graphs are those that are asked for op by 
     const trained replayed = train_on<firecaffe::cuda>(ranks, 50), asked = train_on<firecaffe::cuda>(ranks, 50, true);
     CHECK(replayed.losses.size() == 20);  // of which 4 of a short batch
     CHECK(difference(replayed.losses, asked.losses) < 1e-6);
+    CHECK(difference(replayed.evaluated, asked.evaluated) < 1e-6);
     CHECK(difference(replayed.parameters, asked.parameters) < 1e-6);
   }
 }

@@ -202,7 +202,9 @@ TEST_CASE("evaluation does not depend on the ranks, and is the mean over the set
   auto evaluate = [&](std::vector<evaluation_event>& into) {
     local::run(int(into.size()), [&](local::transport wire) {
       trainer<small_net, sgd, local_tree, cpu> t{wire, usual(6)};
-      into[static_cast<std::size_t>(wire.rank())] = t.evaluate(set);
+      const evaluation_event first = t.evaluate(set), second = t.evaluate(set);
+      CHECK(second.loss == first.loss);
+      into[static_cast<std::size_t>(wire.rank())] = second;
     });
   };
   evaluate(one), evaluate(three);

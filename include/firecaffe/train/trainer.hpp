@@ -10,6 +10,7 @@
 #include "../comm/contract.hpp"
 #include "../network/model.hpp"
 #include "batches.hpp"
+#include "evaluation.hpp"
 #include "fingerprint.hpp"
 #include "gradient_exchange.hpp"
 #include "gradient_flow.hpp"
@@ -55,6 +56,7 @@ class trainer {
                  memory::parameter_elements, flow_.buckets(), options_.clip),
         log_(model_.device()),
         passes_(model_.device()),
+        evaluation_(model_.device()),
         replay_(model_.device(), updater_, communicator_->size() == 1) {
     const std::string description =
         fingerprint<Net, Device>(options_.solver, options_.batch, options_.iter_size, options_.seed) +
@@ -114,17 +116,15 @@ class trainer {
     const data::sampler order(dataset.size(), {.batch = model_.capacity() * communicator_->size(), .shuffle = false});
     data::prefetcher<Dataset> batches(dataset, order, communicator_->rank(), communicator_->size(),
                                       {.batches = order.steps_per_epoch()});
-    std::vector<double> sums(memory::results);
+    evaluation_.begin(model_.device());
     for (std::int64_t k = 0; k < order.steps_per_epoch(); ++k) {
       load(view_of(batches.next()));
-      if (model_.samples() == 0) continue;
-      model_.forward({false, options_.seed, std::uint32_t(iteration_)});
-      double part[memory::results];
-      model_.results(part);
-      for (std::size_t i = 0; i < sums.size(); ++i) sums[i] += part[i];
+      if (model_.samples() > 0) evaluation_.add(model_);
     }
+    double sums[memory::results];
+    evaluation_.sums(model_.device(), sums);
     communicator_->sum(sums);
-    evaluation_event event = summarize<Net, Device>(sums.data(), double(dataset.size()));
+    evaluation_event event = summarize<Net, Device>(sums, double(dataset.size()));
     event.iteration = iteration_, event.epoch = epoch_;
     event.samples = std::int64_t(dataset.size()), event.seconds = watch.seconds();
     (observers.on(event), ...);
@@ -365,6 +365,7 @@ class trainer {
   std::vector<double> done_;           // losses of those of them that are done
   bool begun_ = false;                 // the last of them is not
   recorded_passes<Net, Device> passes_;
+  evaluation<Net, Device> evaluation_;
   replayed_steps<Net, Solver, Device> replay_;
 
   // What is under way when an exception passes reads and writes the arenas: the communicator goes before them.
