@@ -85,6 +85,12 @@ struct batch_normalisations
                      chain<batch_norm<no_affine>, conv<16, kernel<1>>>, batch_norm<>>,
               conv<2, kernel<1>, no_bias>, batch_norm<>, firecaffe::tanh, dense<3>, euclidean_loss> {};
 
+// Of images whose pixels a device shares among many: all in one group, in groups of which the last is short, of one.
+struct large_batch_normalisations
+    : network<input<3, 48, 40>, batch_norm<>, conv<37, kernel<1>>, batch_norm<grain<2>>, relu,  //
+              batch_norm<grain<1>>, conv<4, kernel<1>>, batch_norm<>, relu, avg_pool<kernel<8>, stride<8>>, dense<3>,
+              softmax_loss> {};
+
 // Numbers for each channel: of blocks that they fill or not and of an image; in place, sliced, added to, shared.
 struct channelwise_layers
     : network<

@@ -16,6 +16,7 @@ TEST_CASE("normalisation") {
   check_cuda_agreement<networks::normalisations, cuda_bf16>("normalisations", 5);
   check_cuda_agreement<networks::normalisations_within, cuda_bf16>("normalisations within channels", 5);
   check_cuda_agreement<networks::batch_normalisations, cuda_bf16>("batch normalisations", 6, 1e-2);
+  check_cuda_agreement<networks::large_batch_normalisations, cuda_bf16>("large batch normalisations", 7);
   check_cuda_agreement<networks::channelwise_layers, cuda_bf16>("channelwise layers", 7);
 }
 

@@ -38,6 +38,7 @@ struct norm_groups {
   column_blocks share(int packs) {
     const int most = most_shares / groups;
     column_blocks b(group_rows, packs, most > 1 ? most : 1);
+    if (b.grid.x * unsigned(groups) > unsigned(sum_counters)) b.grid.y = 1;
     parts = int(b.grid.y), b.grid.z = unsigned(groups);
     return b;
   }
@@ -51,27 +52,17 @@ struct norm_groups {
   __device__ int group_of(std::int64_t row) const { return groups == 1 ? 0 : int(row / group_rows); }
 };
 
-// Two sums of each column of a group go to its share's part of `partial`.
+// Two sums of each column of this block's group: where true, in the last of its blocks, in a thread for each pack.
 template <class V, class Source>
-__device__ void sum_group(const norm_groups& g, float* partial, int columns, const Source& source) {
-  const int group = int(blockIdx.z);
-  float* to = partial + (std::int64_t{group} * gridDim.y + blockIdx.y) * 2 * columns;
-  store_sums<2, V>(g.first(group), g.last(group), columns, source, to);
+__device__ bool sum_group(const norm_groups& g, const Source& source, int columns, float* partial, unsigned* counters,
+                          double (&totals)[2][lanes<V>]) {
+  const int group = int(blockIdx.z), column = int(blockIdx.x * blockDim.x + threadIdx.x) * lanes<V>;
+  float sums[2][lanes<V>] = {};
+  sum_columns<2, V>(g.first(group), g.last(group), columns, source, sums);
+  return join_blocks(sums, columns, partial + std::int64_t{group} * gridDim.y * 2 * columns,
+                     counters + group * int(gridDim.x) + int(blockIdx.x), totals) &&
+         threadIdx.y == 0 && column < columns;
 }
-
-// The sums of all shares of a group, in the threads of row 0.
-struct norm_sums {
-  double a = 0, b = 0;
-  __device__ norm_sums(const float* partial, int parts, int group, int columns, int c) {
-    const float* from = partial + std::int64_t{group} * parts * 2 * columns + c;
-    if (c < columns)
-      for (int p = int(threadIdx.y); p < parts; p += tile_rows)
-        a += double(from[std::int64_t{p} * 2 * columns]), b += double(from[(std::int64_t{p} * 2 + 1) * columns]);
-    a = sum_of_tile(a);
-    __syncthreads();
-    b = sum_of_tile(b);
-  }
-};
 
 // Deviations from the group's first element of the channel, and their squares: no more cancels than that is off the
 // mean.
@@ -91,47 +82,51 @@ struct moment_sums {
   }
 };
 
-template <class V>
-__global__ void norm_moments(norm_groups g, rows<const V> x, int columns, float* partial) {
-  constexpr int n = lanes<V>;
-  const int column = int(blockIdx.x * blockDim.x + threadIdx.x) * n;
-  moment_sums<V> source{x, {}};
-  if (column < columns) load_pack(source.pivot, x.data + g.first(int(blockIdx.z)) * x.pitch + column);
-  sum_group<V>(g, partial, columns, source);
-}
-
 // Null where the layer has none.
 template <class T>
 struct norm_parameters {
   T *weight = nullptr, *bias = nullptr, *mean = nullptr, *variance = nullptr;
 };
 
-// The entries of a table that normalising takes: from sums of moments, or from the running statistics where `partial`
-// is null.
-template <class V>
-__global__ void norm_statistics(norm_groups g, rows<const V> x, const float* partial, norm_parameters<const float> p,
-                                float epsilon, norm_table table) {
-  const int c = int(blockIdx.x) * tile_columns + int(threadIdx.x), group = int(blockIdx.y);
-  float mean = 0, variance = 0;
-  if (partial) {
-    const norm_sums sums(partial, g.parts, group, table.columns, c);
-    if (threadIdx.y == 0 && c < g.channels) {
-      const double count = double(g.last(group) - g.first(group)), off = sums.a / count;
-      const double spread = (sums.b - off * sums.a) / count;
-      mean = float(double(static_cast<float>(x.data[g.first(group) * x.pitch + c])) + off),
-      variance = spread > 0 ? float(spread) : 0.0f;
-    }
-  } else if (c < g.channels) {
-    mean = p.mean[c], variance = p.variance[c];
+// The entries of a table that normalising takes.
+struct norm_entries {
+  norm_table table;
+  norm_parameters<const float> of;
+  float epsilon;
+  int channels;
+
+  __device__ void set(int group, int c, float mean, float variance) const {
+    const bool real = c < channels;
+    const float inverse = real ? 1.0f / sqrtf(variance + epsilon) : 0.0f;
+    table.at(group, norm_table::mean)[c] = mean;
+    table.at(group, norm_table::variance)[c] = variance;
+    table.at(group, norm_table::inverse)[c] = inverse;
+    table.at(group, norm_table::factor)[c] = real && of.weight ? of.weight[c] * inverse : inverse;
+    table.at(group, norm_table::offset)[c] = real && of.bias ? of.bias[c] : 0.0f;
   }
-  if (threadIdx.y != 0 || c >= table.columns) return;
-  const bool real = c < g.channels;
-  const float inverse = real ? 1.0f / sqrtf(variance + epsilon) : 0.0f;
-  table.at(group, norm_table::mean)[c] = mean;
-  table.at(group, norm_table::variance)[c] = variance;
-  table.at(group, norm_table::inverse)[c] = inverse;
-  table.at(group, norm_table::factor)[c] = real && p.weight ? p.weight[c] * inverse : inverse;
-  table.at(group, norm_table::offset)[c] = real && p.bias ? p.bias[c] : 0.0f;
+  // From the running statistics.
+  __device__ void operator()(std::uint32_t column) const {
+    const int c = int(column);
+    set(0, c, c < channels ? of.mean[c] : 0.0f, c < channels ? of.variance[c] : 0.0f);
+  }
+};
+
+// From the moments of each group.
+template <class V>
+__global__ void norm_moments(norm_groups g, rows<const V> x, norm_entries entries, float* partial, unsigned* counters) {
+  constexpr int n = lanes<V>;
+  const int column = int(blockIdx.x * blockDim.x + threadIdx.x) * n, group = int(blockIdx.z);
+  moment_sums<V> source{x, {}};
+  if (column < entries.table.columns) load_pack(source.pivot, x.data + g.first(group) * x.pitch + column);
+  double sums[2][n];
+  if (!sum_group<V>(g, source, entries.table.columns, partial, counters, sums)) return;
+  const double count = double(g.last(group) - g.first(group));
+  for (int j = 0; j < n; ++j) {
+    const double off = sums[0][j] / count, spread = (sums[1][j] - off * sums[0][j]) / count;
+    const bool real = column + j < g.channels;
+    entries.set(group, column + j, real ? float(double(source.pivot[j]) + off) : 0.0f,
+                real && spread > 0 ? float(spread) : 0.0f);
+  }
 }
 
 // y = activation((x - mean) * factor + offset)
@@ -187,28 +182,6 @@ struct slope_sums {
     }
   }
 };
-
-template <class Activation, class V>
-__global__ void norm_slopes(norm_groups g, norm_table table, rows<const V> x, rows<const V> dy, float* partial) {
-  constexpr int n = lanes<V>;
-  const int column = int(blockIdx.x * blockDim.x + threadIdx.x) * n, group = int(blockIdx.z);
-  slope_sums<Activation, V> source{x, dy, {}, {}, {}};
-  if (column < table.columns) {
-    load_pack(source.mean, table.at(group, norm_table::mean) + column);
-    load_pack(source.factor, table.at(group, norm_table::factor) + column);
-    load_pack(source.offset, table.at(group, norm_table::offset) + column);
-  }
-  sum_group<V>(g, partial, table.columns, source);
-}
-
-template <class T>
-__global__ void norm_slope_sums(norm_groups g, const T* partial, norm_table table) {
-  const int c = int(blockIdx.x) * tile_columns + int(threadIdx.x), group = int(blockIdx.y);
-  const norm_sums sums(partial, g.parts, group, table.columns, c);
-  if (threadIdx.y != 0 || c >= table.columns) return;
-  table.at(group, norm_table::slopes)[c] = float(sums.a);
-  table.at(group, norm_table::products)[c] = float(sums.b * double(table.at(group, norm_table::inverse)[c]));
-}
 
 // dx (+)= factor * (dy - mean of dy - z * mean of (dy z)); with `fixed` statistics factor * dy
 template <class Activation, class V>
@@ -273,6 +246,28 @@ struct norm_gradients {
   }
 };
 
+// The sums of each group for the table, and where there is one group all that follows from them.
+template <class Activation, class V>
+__global__ void norm_slopes(norm_groups g, norm_table table, rows<const V> x, rows<const V> dy,
+                            norm_gradients gradients, float* partial, unsigned* counters) {
+  constexpr int n = lanes<V>;
+  const int column = int(blockIdx.x * blockDim.x + threadIdx.x) * n, group = int(blockIdx.z);
+  slope_sums<Activation, V> source{x, dy, {}, {}, {}};
+  if (column < table.columns) {
+    load_pack(source.mean, table.at(group, norm_table::mean) + column);
+    load_pack(source.factor, table.at(group, norm_table::factor) + column);
+    load_pack(source.offset, table.at(group, norm_table::offset) + column);
+  }
+  double sums[2][n];
+  if (!sum_group<V>(g, source, table.columns, partial, counters, sums)) return;
+  for (int j = 0; j < n; ++j) {
+    const int c = column + j;
+    table.at(group, norm_table::slopes)[c] = float(sums[0][j]);
+    table.at(group, norm_table::products)[c] = float(sums[1][j] * double(table.at(group, norm_table::inverse)[c]));
+    if (g.groups == 1 && c < g.channels) gradients(std::uint32_t(c));
+  }
+}
+
 template <class V, class Layer, class Activation, place In>
 class cuda_batch_norm {
  public:
@@ -293,16 +288,16 @@ class cuda_batch_norm {
                const pass& now) {
     if (x.samples == 0) return;
     norm_groups g = groups(x.samples, now.training);
-    const column_blocks shares = g.share(columns / lanes<V>);
-    const device_scope scope(device.ordinal());
-    float* partial = now.training ? partial_sums(device, g) : nullptr;
-    if (partial) {
-      norm_moments<<<shares.grid, shares.block, 0, device.stream()>>>(g, device.readable(x), columns, partial);
+    const norm_entries entries{table(), arrays(p), float(settings.epsilon), g.channels};
+    if (now.training) {
+      const device_scope scope(device.ordinal());
+      const column_blocks shares = g.share(columns / lanes<V>);
+      norm_moments<<<shares.grid, shares.block, 0, device.stream()>>>(g, device.readable(x), entries,
+                                                                      partial_sums(device, g), device.counters());
       check_status(cudaGetLastError(), "norm_moments", device.ordinal());
+    } else {
+      device.launch(columns, entries);
     }
-    norm_statistics<<<each_group(g), tile, 0, device.stream()>>>(g, device.readable(x), partial, arrays(p),
-                                                                 float(settings.epsilon), table());
-    check_status(cudaGetLastError(), "norm_statistics", device.ordinal());
     device.launch(device.packs(y), norm_forward<Activation, V>{g, device.template indices<V>(y.extents, false), table(),
                                                                device.readable(x), device.writable(y)});
   }
@@ -310,17 +305,15 @@ class cuda_batch_norm {
   void backward(cuda_device& device, tensor_view<const V> x, tensor_view<const V>, tensor_view<V> dy, tensor_view<V> dx,
                 parameters<const float*>, parameters<float*> gradients, accumulation adds, const pass& now) {
     norm_groups g = groups(x.samples, now.training);
-    const device_scope scope(device.ordinal());
-    if (x.samples > 0) {
+    const norm_gradients totals{g, table(), arrays(gradients), now.scale, adds.parameters, !now.training};
+    if (g.groups > 0) {
+      const device_scope scope(device.ordinal());
       const column_blocks shares = g.share(columns / lanes<V>);
-      float* partial = partial_sums(device, g);
-      norm_slopes<Activation, V><<<shares.grid, shares.block, 0, device.stream()>>>(g, table(), device.readable(x),
-                                                                                    device.readable(dy), partial);
+      norm_slopes<Activation, V><<<shares.grid, shares.block, 0, device.stream()>>>(
+          g, table(), device.readable(x), device.readable(dy), totals, partial_sums(device, g), device.counters());
       check_status(cudaGetLastError(), "norm_slopes", device.ordinal());
-      norm_slope_sums<<<each_group(g), tile, 0, device.stream()>>>(g, partial, table());
-      check_status(cudaGetLastError(), "norm_slope_sums", device.ordinal());
     }
-    device.launch(g.channels, norm_gradients{g, table(), arrays(gradients), now.scale, adds.parameters, !now.training});
+    if (g.groups != 1) device.launch(g.channels, totals);
     if (dx)
       device.launch(device.packs(dx), norm_backward<Activation, V>{g, device.template indices<V>(dx.extents, false),
                                                                    table(), device.readable(x), device.readable(dy),
@@ -329,14 +322,11 @@ class cuda_batch_norm {
 
  private:
   static constexpr int columns = padded_channels<V>(In.extents.channels);
-  static constexpr unsigned tiles = (columns + tile_columns - 1) / tile_columns;
-  static constexpr dim3 tile{tile_columns, tile_rows};
 
   static norm_groups groups(int samples, bool training) {
     const int group = training ? Layer::group(0, samples) : samples;
     return {std::int64_t{samples} * In.extents.pixels(), std::int64_t{group} * In.extents.pixels(), In.extents};
   }
-  static dim3 each_group(const norm_groups& g) { return {tiles, unsigned(g.groups)}; }
   static float* partial_sums(cuda_device& device, const norm_groups& g) {
     return static_cast<float*>(device.scratch(g.partial_sums() * columns * sizeof(float)));
   }

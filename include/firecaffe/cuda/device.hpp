@@ -206,12 +206,8 @@ class cuda_device {
     launch(parts, reduce_packs<F, V, std::remove_const_t<B>>{readable(a), readable(b),
                                                              indices<V>(a.extents, packed<V>(a) && packed<V>(b)),
                                                              std::uint32_t(n), std::uint32_t(parts), partial, f});
-    add_up(partial, parts, sum);
-  }
-  // *sum = the sum of `count` numbers of the device.
-  void add_up(const double* values, std::int64_t count, double* sum) {
     const device_scope scope(ordinal());
-    sum_all<<<1, sum_threads, 0, stream()>>>(values, std::uint32_t(count), sum);
+    sum_all<<<1, sum_threads, 0, stream()>>>(partial, std::uint32_t(parts), sum);
     check_status(cudaGetLastError(), "sum_all", ordinal());
   }
 

@@ -24,19 +24,6 @@ __global__ void sum_all(const T* in, std::uint32_t count, T* out) {
   if (threadIdx.x == 0) *out = total;
 }
 
-constexpr int tile_columns = 32, tile_rows = 8;
-
-// Adds up the tile's rows; the sum of column threadIdx.x is in the threads of row 0.
-template <class T>
-__device__ T sum_of_tile(T mine) {
-  __shared__ T tile[tile_rows][tile_columns + 1];
-  tile[threadIdx.y][threadIdx.x] = mine;
-  __syncthreads();
-  if (threadIdx.y == 0)
-    for (int r = 1; r < tile_rows; ++r) mine += tile[r][threadIdx.x];
-  return mine;
-}
-
 // Whether this is the last of `blocks` blocks to come here, by a counter that is 0 before and after. What each of them
 // wrote before is there for the last to read, by __ldcg: its own cache may be older. (The pattern of CUDA's programming
 // guide under "memory fence functions".)
@@ -66,10 +53,10 @@ struct column_blocks {
 
 // Adds up what a column of the block's threads has; the sums are in the threads of row 0. There must be a barrier
 // between two calls.
-template <int N, int M>
-__device__ void add_up_rows(float (&sums)[N][M]) {
-  __shared__ float tile[sum_threads][N * M];
-  float* const mine = tile[threadIdx.y * blockDim.x + threadIdx.x];
+template <class T, int N, int M>
+__device__ void add_up_rows(T (&sums)[N][M]) {
+  __shared__ T tile[sum_threads][N * M];
+  T* const mine = tile[threadIdx.y * blockDim.x + threadIdx.x];
   for (int k = 0; k < N * M; ++k) mine[k] = sums[k / M][k % M];
   for (unsigned half = blockDim.y / 2; half > 0; half /= 2) {
     __syncthreads();
@@ -102,7 +89,33 @@ __device__ void sum_columns(std::int64_t first, std::int64_t last, int columns, 
   if (!only_visit) add_up_rows(sums);
 }
 
-// The same; the i-th sum of column c goes to to[i * columns + c].
+// The sums of all blocks of this one's columns, from each one's as sum_columns leaves them: in the threads of row 0 of
+// the block that comes last, and true there. `partial` has N rows of columns for each block of them, `counter` is 0
+// before and after. Parts are of single precision, what they add up to is not.
+template <int N, int M>
+__device__ bool join_blocks(const float (&sums)[N][M], int columns, float* partial, unsigned* counter,
+                            double (&totals)[N][M]) {
+  const int column = int(blockIdx.x * blockDim.x + threadIdx.x) * M;
+  for (int i = 0; i < N; ++i)
+    for (int j = 0; j < M; ++j) totals[i][j] = double(sums[i][j]);
+  if (gridDim.y == 1) return true;
+  if (threadIdx.y == 0 && column < columns)
+    for (int i = 0; i < N; ++i) store_pack(partial + (std::int64_t{blockIdx.y} * N + i) * columns + column, sums[i]);
+  if (!last_to_arrive(counter, gridDim.y)) return false;
+  for (int i = 0; i < N; ++i) {
+    double total[1][M] = {};
+    if (column < columns)
+      for (unsigned part = threadIdx.y; part < gridDim.y; part += blockDim.y)
+        for (int j = 0; j < M; ++j)
+          total[0][j] += double(__ldcg(partial + (std::int64_t{part} * N + i) * columns + column + j));
+    add_up_rows(total);
+    __syncthreads();
+    for (int j = 0; j < M; ++j) totals[i][j] = total[0][j];
+  }
+  return true;
+}
+
+// As sum_columns; the i-th sum of column c goes to to[i * columns + c].
 template <int N, class V, class Source>
 __device__ void store_sums(std::int64_t first, std::int64_t last, int columns, const Source& source, float* to) {
   constexpr int n = lanes<V>;
@@ -158,23 +171,13 @@ template <class Activation, class V>
 __global__ void mask_and_sum(masked_sums<Activation, V> source, std::int64_t count, channel_sums sums) {
   constexpr int n = lanes<V>;
   const int column = int(blockIdx.x * blockDim.x + threadIdx.x) * n;
-  const bool writes = threadIdx.y == 0 && column < sums.columns;
-  float total[1][n] = {};
-  sum_columns<1, V>(0, count, sums.columns, source, total, !sums.to);
-  if (!sums.to) return;
-  if (gridDim.y > 1) {
-    for (int j = 0; writes && j < n; ++j)
-      sums.partial[std::int64_t{blockIdx.y} * sums.columns + column + j] = total[0][j];
-    if (!last_to_arrive(sums.counters + blockIdx.x, gridDim.y)) return;
-    for (int j = 0; j < n; ++j) total[0][j] = 0;
-    if (column < sums.columns)
-      for (unsigned part = threadIdx.y; part < gridDim.y; part += blockDim.y)
-        for (int j = 0; j < n; ++j)
-          total[0][j] += __ldcg(sums.partial + std::int64_t{part} * sums.columns + column + j);
-    add_up_rows(total);
-  }
-  for (int j = 0; writes && j < n; ++j)
-    if (const int c = column + j; c < source.channels) sums.to[c] = sums.add ? sums.to[c] + total[0][j] : total[0][j];
+  float part[1][n] = {};
+  sum_columns<1, V>(0, count, sums.columns, source, part, !sums.to);
+  double total[1][n];
+  if (!sums.to || !join_blocks(part, sums.columns, sums.partial, sums.counters + blockIdx.x, total)) return;
+  for (int j = 0; threadIdx.y == 0 && j < n; ++j)
+    if (const int c = column + j; c < source.channels)
+      sums.to[c] = float(total[0][j] + (sums.add ? double(sums.to[c]) : 0.0));
 }
 
 // On `count` rows.
