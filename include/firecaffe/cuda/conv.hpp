@@ -77,9 +77,10 @@ class cuda_convolution {
         products_(g) {
     for (const auto what : {cudnn_request::forward, cudnn_request::forward_bias_relu})
       device.scratch(products_.workspace(device, forward_request(what, batch)));
-    device.scratch(staged_dy_bytes(batch) + products_.workspace(device, input_request(batch, false)));
-    const cudnn_request w = backward_request(cudnn_request::weight_gradient, batch);
-    device.beside([&] { device.scratch(products_.weight_gradient_space(device, w, false)); });
+    const cudnn_request x_gradient = backward_request(cudnn_request::input_gradient, batch);
+    device.scratch(staged_dy_bytes(batch) + products_.workspace(device, x_gradient));
+    const cudnn_request w_gradient = backward_request(cudnn_request::weight_gradient, batch);
+    device.beside([&] { device.scratch(products_.weight_gradient_space(device, w_gradient, false)); });
   }
 
   template <class Activation>
@@ -105,44 +106,35 @@ class cuda_convolution {
       device.template bias_backward<Activation>(y, dy, bias_gradient, adds.parameters);
       return products_.no_weight_gradient(device, weight_gradient, adds.parameters);
     }
-    const cudnn_request for_x = input_request(x.samples, adds.input);
+    const cudnn_request for_w = backward_request(cudnn_request::weight_gradient, x.samples);
+    const cudnn_request for_x = backward_request(cudnn_request::input_gradient, x.samples, adds.input);
     const std::size_t staged_bytes = staged_dy_bytes(x.samples);
     const std::size_t work_bytes = dx ? products_.workspace(device, for_x) : 0;
     char* const base = static_cast<char*>(device.scratch(staged_bytes + work_bytes));
-    const V* from = dy.data;
-    const bool stays = std::is_same_v<Activation, identity> && !stages_dy_;
+    const V* const from = stages_dy_ ? reinterpret_cast<V*>(base) : dy.data;
+    const auto to_weight = [&] {
+      products_.weight_gradient(device, for_w, x.data, from, weight_gradient, adds.parameters);
+    };
+    const auto to_input = [&] {
+      if (!dx) return;
+      products_.run(device, for_x, dx.data, device.template factor<V>(weight), from, nullptr, base + staged_bytes);
+      if (g_.x_channels % lanes<V> != 0) device.template bias_forward<identity>(dx, nullptr);  // clears the padding
+    };
     if (stages_dy_) {
       const rows<V> staged{reinterpret_cast<V*>(base), g_.y_channels};
       device.template bias_backward<Activation>(y, dy, staged, bias_gradient, adds.parameters);
-      from = staged.data;
-    } else if (!stays) {
-      device.template bias_backward<Activation>(y, dy, bias_gradient, adds.parameters);
+      device.both(to_weight, to_input);
+    } else {
+      device.template both_with_bias<Activation>(y, dy, bias_gradient, adds.parameters, to_weight, to_input);
     }
-    device.both(
-        [&] {
-          products_.weight_gradient(device, backward_request(cudnn_request::weight_gradient, x.samples), x.data, from,
-                                    weight_gradient, adds.parameters);
-        },
-        [&] {
-          if (stays) device.template bias_backward<identity>(y, dy, bias_gradient, adds.parameters);
-          if (!dx) return;
-          products_.run(device, for_x, dx.data, device.template factor<V>(weight), from, nullptr, base + staged_bytes);
-          if (g_.x_channels % lanes<V> != 0) device.template bias_forward<identity>(dx, nullptr);  // clears the padding
-        });
   }
 
  private:
   cudnn_request forward_request(cudnn_request::pass what, int samples) const {
     return {what, samples, x_pitch_, y_pitch_};
   }
-  cudnn_request backward_request(cudnn_request::pass what, int samples) const {
-    return {what, samples, x_pitch_, stages_dy_ ? g_.y_channels : y_pitch_};
-  }
-
-  cudnn_request input_request(int samples, bool add) const {
-    cudnn_request r = backward_request(cudnn_request::input_gradient, samples);
-    r.add = add;
-    return r;
+  cudnn_request backward_request(cudnn_request::pass what, int samples, bool add = false) const {
+    return {what, samples, x_pitch_, stages_dy_ ? g_.y_channels : y_pitch_, add};
   }
   std::size_t staged_dy_bytes(int samples) const {
     const std::size_t pixels = std::size_t(samples) * std::size_t(g_.out.pixels());

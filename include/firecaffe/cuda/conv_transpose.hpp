@@ -42,17 +42,18 @@ class cuda_conv_transpose {
   void backward(cuda_device& device, tensor_view<const V> x, tensor_view<const V> y, tensor_view<V> dy,
                 tensor_view<V> dx, parameters<const float*> p, parameters<float*> gradients, accumulation adds,
                 const pass&) {
-    constexpr bool changes = !std::is_same_v<Activation, identity>;
-    if (changes || x.samples == 0)
-      device.template bias_backward<Activation>(y, dy, bias_or_null(gradients), adds.parameters);
-    if (x.samples == 0) return products_.no_weight_gradient(device, gradients.weight, adds.parameters);
-    device.both(
+    float* const bias = bias_or_null(gradients);
+    if (x.samples == 0) {
+      device.template bias_backward<Activation>(y, dy, bias, adds.parameters);
+      return products_.no_weight_gradient(device, gradients.weight, adds.parameters);
+    }
+    device.template both_with_bias<Activation>(
+        y, dy, bias, adds.parameters,
         [&] {
           products_.weight_gradient(device, request(cudnn_request::weight_gradient, x.samples), dy.data, x.data,
                                     gradients.weight, adds.parameters);
         },
         [&] {
-          if (!changes) device.template bias_backward<identity>(y, dy, bias_or_null(gradients), adds.parameters);
           if (!dx) return;
           cudnn_request r = request(cudnn_request::forward, x.samples);
           r.add = adds.input;

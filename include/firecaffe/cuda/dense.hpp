@@ -38,17 +38,15 @@ void dense_backward(cuda_device& device, tensor_view<const V> y, tensor_view<V> 
                    CUDA_R_32F};
   p.then = p.row_sums;
   matrix_operands o{dy.data, x.data, dw.data, float(adds.parameters), bias};
-  constexpr bool changes = !std::is_same_v<Activation, identity>;
-  const bool in_one = bias && !changes && !adds.parameters && device.offers(p, o);
+  const bool in_one = bias && std::is_same_v<Activation, identity> && !adds.parameters && device.offers(p, o);
   if (!in_one) p.then = p.plain, o.v = nullptr;
-  if (changes) device.bias_backward<Activation>(y, dy, bias, adds.parameters);
-  device.both([&] { device.multiply(p, o); },
-              [&] {
-                if (!changes && !in_one) device.bias_backward<identity>(y, dy, bias, adds.parameters);
-                if (dx.data)
-                  device.gemm(false, false, y.samples, inputs, padded, dy.data, pitch, w.data, w.pitch,
-                              float(adds.input), dx.data, dx.pitch);
-              });
+  device.both_with_bias<Activation>(
+      y, dy, in_one ? nullptr : bias, adds.parameters, [&] { device.multiply(p, o); },
+      [&] {
+        if (dx.data)
+          device.gemm(false, false, y.samples, inputs, padded, dy.data, pitch, w.data, w.pitch, float(adds.input),
+                      dx.data, dx.pitch);
+      });
 }
 
 template <class V, class Dense, class Activation, place In, place Out>

@@ -268,6 +268,16 @@ class cuda_device {
     g();
     chain_streams(state_->joined, side, stream(), ordinal());
   }
+  // The same, with bias_backward first where it changes dy, which f and g read, else beside f.
+  template <class Activation, class V, class F, class G>
+  void both_with_bias(tensor_view<const V> y, tensor_view<V> dy, float* bias, bool add, F f, G g) {
+    constexpr bool changes = !std::is_same_v<Activation, identity>;
+    if (changes) bias_backward<Activation>(y, dy, bias, add);
+    both(f, [&] {
+      if (!changes) bias_backward<identity>(y, dy, bias, add);
+      g();
+    });
+  }
   // f() there.
   template <class F>
   void beside(F f) {
