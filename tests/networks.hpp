@@ -164,6 +164,19 @@ struct joins
               concat<conv<4, kernel<1>>, identity, conv<12, kernel<1>>, identity, chain<relu, sigmoid>>, relu, dense<6>,
               concat<dense<5>, identity, chain<dense<8>, relu>>, dense<3>, softmax_loss> {};
 
+// Sums that lie where the first, the second or none of their operands did, of which some do not give way; behind them
+// an activation, none, or one of several that read the sum; in a slice, and of slices.
+struct residuals
+    : network<input<3, 5, 4>, conv<16, kernel<3>, pad<1>>, relu,
+              sum<chain<conv<16, kernel<1>, no_bias>, batch_norm<>>, identity>, relu,  //
+              sum<chain<conv<16, kernel<1>>, relu>, conv<16, kernel<1>>>, firecaffe::tanh,
+              sum<chain<conv<16, kernel<3>, pad<1>>, dropout<half<3>>>, chain<conv<16, kernel<1>>, sigmoid>, identity>,
+              sigmoid, tap<half<2>, dense<3>, softmax_loss>,  //
+              sum<conv<16, kernel<1>>, identity>, tap<half<2>, relu, dense<3>, softmax_loss>, relu,
+              concat<chain<sum<conv<16, kernel<1>>, identity>, relu>, sum<identity, conv<16, kernel<1>>, batch_norm<>>>,
+              sum<concat<conv<16, kernel<1>>, conv<16, kernel<1>>>, conv<32, kernel<1>>>, elu<>, conv<8, kernel<1>>,
+              sum<identity, identity>, relu, dense<3>, softmax_loss> {};
+
 // Concats with a concat in them, all in whole blocks: slices of slices. Dense layers read and write slices.
 struct slices : network<input<16, 3, 3>,
                         concat<concat<conv<16, kernel<1>>, chain<conv<16, kernel<3>, pad<1>>, relu, dropout<>>>,

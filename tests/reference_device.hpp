@@ -79,6 +79,7 @@ class basic_reference : public reference_extras<Kind> {
   static constexpr std::size_t alignment = requires { typename reference_extras<Kind>::recorder; }
   ? 8 : 1;
   static constexpr bool slices_are_whole = true;
+  static constexpr bool fuses_sums = false;
   static constexpr layout value_layout(shape s) { return blocked_layout(s, 1); }
   static constexpr bool can_slice(shape, int, shape) { return Kind != reference_kind::copying; }
   template <class Layer, class Next>

@@ -21,8 +21,8 @@ struct op_work_of {
   static constexpr double value_size = sizeof(typename Device::value), parameter_size = sizeof(typename Device::scalar);
 
   struct arrays {
-    double in = 0, out = 0, parameters = 0;  // bytes; of one sample, but for the parameters
-    bool wants_input = false;                // its gradient
+    double in = 0, out = 0, passed = 0, parameters = 0;  // bytes; of one sample, but for the parameters
+    bool wants_input = false;                            // its gradient
   };
 
   static constexpr double bytes(int value) {
@@ -38,8 +38,9 @@ struct op_work_of {
       if (the_parameters.list[p].op == I) a.parameters += parameter_size * double(the_parameters.list[p].stored.extent);
     for (int k = 0; k < the_plan.operand_count(o); ++k) {
       const int v = the_plan.operand(o, k);
-      const bool moves = o.kind != fc::op_kind::concat || !the_plan.sliced[o.first_operand + k];
-      if (moves) a.in += bytes(v);
+      const bool lies_there = o.operands > 0 && the_plan.sliced[o.first_operand + k];
+      if (o.kind != fc::op_kind::concat || !lies_there) a.in += bytes(v);
+      if (o.fused_leaf >= 0 || !lies_there) a.passed += bytes(v);
       a.wants_input = a.wants_input || the_plan.values[v].gradient;
     }
     a.out = o.output < 0 ? 0 : o.kind == fc::op_kind::concat ? a.in : bytes(o.output);
@@ -73,7 +74,8 @@ struct op_work_of {
       needs_output = needs_output || fc::leaf_of<Net, o.leaf>::backward_needs_output;
     }
     return {forward<I>().flops * ((a.parameters > 0) + a.wants_input),
-            a.out + a.in * (needs_input + a.wants_input) + a.out * needs_output, a.parameters * (1 + a.wants_input)};
+            a.out * (1 + needs_output) + a.in * needs_input + a.passed * a.wants_input,
+            a.parameters * (1 + a.wants_input)};
   }
 };
 

@@ -7,6 +7,7 @@ TEST_CASE("concat, sum and tap agree with the reference") {
   for (std::uint64_t seed : {1, 2}) {
     check_cuda_agreement<networks::inceptions>("inceptions", seed);
     check_cuda_agreement<networks::joins>("joins", seed);
+    check_cuda_agreement<networks::residuals>("residuals", seed);
     check_cuda_agreement<networks::slices>("slices", seed);
     check_cuda_agreement<networks::heads>("heads", seed);
   }

@@ -2,6 +2,7 @@
 #include "firecaffe/network/model.hpp"
 
 #include "agreement.hpp"
+#include "firecaffe/cpu/batch_norm.hpp"
 #include "firecaffe/cpu/conv.hpp"
 #include "firecaffe/cpu/pool.hpp"
 #include "firecaffe/cpu/softmax.hpp"
@@ -13,6 +14,7 @@ namespace fc = firecaffe;
 TEST_CASE("gradients of graphs are those of the forward pass, with slices and with copies") {
   fc::check_gradients<networks::joins>("joins", 8);
   fc::check_gradients<networks::joins, fc::copying_reference>("joins, copying", 4);
+  fc::check_gradients<networks::residuals>("residuals", 5);
   fc::check_gradients<networks::slices>("slices", 12);
   fc::check_gradients<networks::heads>("heads", 12);
 }
@@ -20,6 +22,7 @@ TEST_CASE("gradients of graphs are those of the forward pass, with slices and wi
 TEST_CASE("the cpu agrees with the reference") {
   for (int threads : {1, 2}) {
     fc::check_agreement<networks::joins>("joins", fc::basic_cpu<8>{threads}, 51);
+    fc::check_agreement<networks::residuals>("residuals", fc::basic_cpu<8>{threads}, 57);
     fc::check_agreement<networks::inceptions>("inceptions", fc::basic_cpu<16>{threads}, 52);
     fc::check_agreement<networks::slices>("slices", fc::basic_cpu<8>{threads}, 53);
     fc::check_agreement<networks::heads>("heads", fc::basic_cpu<8>{threads}, 54);

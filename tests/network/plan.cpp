@@ -23,10 +23,14 @@ struct symbolic_run {
   std::vector<std::int64_t> memory = std::vector<std::int64_t>(p.elements, -1);
   int wrong = 0;
 
-  // What lies at element (c, pixel) of value v, or of its gradient: a concat has no names of its own.
+  // What lies at element (c, pixel) of value v, or of its gradient: a concat has no names of its own, and what a sum
+  // passes to the operand in whose place it lies is its own gradient.
   static std::int64_t name(int v, int c, int pixel, bool gradient) {
     for (int i = 0; i < p.op_count; ++i) {
       const auto& o = p.ops[i];
+      if (gradient && o.kind == op_kind::sum && o.backward)
+        for (int k = 0; k < o.operands; ++k)
+          if (p.operand(o, k) == v && p.sliced[o.first_operand + k]) return name(o.output, c, pixel, gradient);
       if (o.kind != op_kind::concat || o.output != v) continue;
       int first = 0;
       for (int k = 0; k < o.operands; ++k) {
@@ -76,7 +80,7 @@ struct symbolic_run {
     }
     for (int k = 0; k < p.operand_count(o); ++k) {
       const int v = p.operand(o, k);
-      if (!p.values[v].gradient || (o.kind == op_kind::concat && p.sliced[o.first_operand + k])) continue;
+      if (!p.values[v].gradient || (o.operands > 0 && p.sliced[o.first_operand + k])) continue;
       if (p.accumulates(I, v)) read(v, true);
       write(v, true);
     }
@@ -113,6 +117,9 @@ TEST_CASE("what ops read is what was written for them") {
   run_symbolically<networks::joins, cpu, inference>("joins");
   run_symbolically<networks::joins, fc::reference, training>("joins");
   run_symbolically<networks::joins, fc::copying_reference, training>("joins");
+  run_symbolically<networks::residuals, cpu, everything>("residuals");
+  run_symbolically<networks::residuals, cpu, inference>("residuals");
+  run_symbolically<networks::residuals, fc::reference, training>("residuals");
   run_symbolically<networks::heads, cpu, training>("heads");
   run_symbolically<networks::heads, fc::reference, inference>("heads");
   run_symbolically<networks::slices, cpu, everything>("slices");
@@ -158,6 +165,29 @@ TEST_CASE("conv and dense layers take their activation along, and dropout runs i
   CHECK(inference.elements < p.elements);
   constexpr auto& unfused = fc::plan<net, fc::reference>;
   for (int i = 0; i < unfused.op_count; ++i) CHECK(unfused.ops[i].fused_leaf == -1);
+}
+
+TEST_CASE("a sum lies where an operand did that nobody else reads, and takes its activation along") {
+  struct net : fc::network<fc::input<8, 4, 4>, fc::conv<8, fc::kernel<1>>,
+                           fc::sum<fc::conv<8, fc::kernel<1>>, fc::conv<8, fc::kernel<1>>>, fc::relu,
+                           fc::sum<fc::conv<8, fc::kernel<1>>, fc::identity>, fc::tanh,
+                           fc::sum<fc::chain<fc::conv<8, fc::kernel<1>>, fc::relu>, fc::identity>, fc::sigmoid,
+                           fc::dense<2>, fc::softmax_loss> {};
+  constexpr auto& p = fc::plan<net, fc::basic_cpu<8>>;
+  constexpr auto& unfused = fc::plan<net, fc::reference>;
+  constexpr int place[][2] = {{0, 1}, {1, 0}, {0, 0}};
+  int sums = 0;
+  for (int i = 0; i < p.op_count; ++i)
+    if (p.ops[i].kind == op_kind::sum) {
+      CHECK(p.ops[i].fused_leaf >= 0);
+      for (int k = 0; k < 2; ++k) {
+        CHECK(int(p.sliced[p.ops[i].first_operand + k]) == place[sums][k]);
+        CHECK(int(p.values[p.operand(p.ops[i], k)].home == p.values[p.ops[i].output].home) == place[sums][k]);
+      }
+      ++sums;
+    }
+  CHECK(sums == 3);
+  CHECK(p.op_count + 4 == unfused.op_count);  // three behind sums, one behind a convolution
 }
 
 TEST_CASE("no gradient is computed that nobody wants") {

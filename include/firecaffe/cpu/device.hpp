@@ -36,6 +36,7 @@ class basic_cpu {
   static constexpr std::size_t alignment = 16;  // elements: one cache line
   static constexpr bool host_memory_is_device_memory = true;
   static constexpr bool slices_are_whole = true;  // a slice is contiguous within a sample
+  static constexpr bool fuses_sums = true;        // with the pointwise layer behind them
 
   // `threads` 0: as many as there are cores this process may use.
   explicit basic_cpu(int threads = 0) : threads_(threads > 0 ? threads : available_cores()) {

@@ -47,6 +47,7 @@ class cuda_device {
   static constexpr std::size_t alignment = 32;  // elements: one cache line
   static constexpr bool host_memory_is_device_memory = false;
   static constexpr bool slices_are_whole = false;  // a slice has other channels between its pixels
+  static constexpr bool fuses_sums = true;         // with the pointwise layer behind them
 
   // `stream` null: one of its own. Throws usage_error where there is no such device.
   cuda_device(int ordinal, cudaStream_t stream, cuda_policy policy)

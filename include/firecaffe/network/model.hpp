@@ -10,11 +10,12 @@
 
 namespace firecaffe {
 
+template <class Activation = identity>
 struct add_values {
-  static constexpr bool preserves_zero = true;
+  static constexpr bool preserves_zero = Activation::preserves_zero;
   template <class T>
   FIRECAFFE_HD T operator()(T a, T b) const {
-    return a + b;
+    return Activation::value(a + b);
   }
 };
 
@@ -191,6 +192,9 @@ class model {
     slots(Device& d, int batch) : slot<I>(d, batch)... {}
   };
 
+  template <int I>
+  using layer_at = typename op_types<Net, Device, Options, I>::layer_type;
+
   template <class F>
   static void for_each_op(F f) {
     [&]<int... I>(std::integer_sequence<int, I...>) { (f(std::integral_constant<int, I>{}), ...); }
@@ -212,8 +216,7 @@ class model {
 
   template <int I, class U>
   auto parameters_at(U* base) {
-    using L = typename op_types<Net, Device, Options, I>::layer_type;
-    typename L::template parameters<U*> out{};
+    typename layer_at<I>::template parameters<U*> out{};
     constexpr int first = [] {
       int k = 0;
       while (k < the_parameters.count && the_parameters.list[k].op != I) ++k;
@@ -234,7 +237,7 @@ class model {
     if constexpr (o.kind == op_kind::concat) {
       concatenate(o);
     } else if constexpr (o.kind == op_kind::sum) {
-      add_up(o);
+      add_up<layer_at<I>>(o);
     } else if constexpr (o.kind == op_kind::transform) {
       slot<I>& s = ops_;
       s.run.forward(device_, constant(view(o.input)), view(o.output), parameters_at<I, const T>(parameters_.data()),
@@ -251,6 +254,10 @@ class model {
     if constexpr (!o.backward) {
       return;
     } else if constexpr (o.kind == op_kind::concat || o.kind == op_kind::sum) {
+      if constexpr (o.fused_leaf >= 0) {
+        const auto dy = gradient_view(o.output);
+        device_.transform(dy, gradient_of_pointwise<layer_at<I>>{}, constant(view(o.output)), constant(dy));
+      }
       divide(o, I);
     } else {
       constexpr accumulation planned{the_plan.accumulates(I, o.input), false};
@@ -277,12 +284,18 @@ class model {
       channel += part.extents.channels;
     }
   }
+  template <class Activation>
   void add_up(const planned_op& o) {
     const auto y = view(o.output);
     const auto first = constant(view(the_plan.operand(o, 0)));
-    if (o.operands == 1) device_.copy(y, first);
-    for (int k = 1; k < o.operands; ++k)
-      device_.transform(y, add_values{}, k == 1 ? first : constant(y), constant(view(the_plan.operand(o, k))));
+    if (o.operands == 1) return device_.transform(y, value_of_pointwise<Activation>{}, first);
+    for (int k = 1; k < o.operands; ++k) {
+      const auto before = k == 1 ? first : constant(y), next = constant(view(the_plan.operand(o, k)));
+      if (k + 1 < o.operands)
+        device_.transform(y, add_values<>{}, before, next);
+      else
+        device_.transform(y, add_values<Activation>{}, before, next);
+    }
   }
   // The gradient of concat or sum goes to its operands.
   void divide(const planned_op& o, int index) {
@@ -296,7 +309,7 @@ class model {
       } else if (o.kind == op_kind::concat) {
         device_.copy_channels(dx, 0, dy, channel, dx.extents.channels, adds);
       } else if (adds) {
-        device_.transform(dx, add_values{}, dy, constant(dx));
+        device_.transform(dx, add_values<>{}, dy, constant(dx));
       } else {
         device_.copy(dx, dy);
       }

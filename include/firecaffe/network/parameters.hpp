@@ -17,8 +17,10 @@ struct op_types {
   static constexpr place out = place_of<Net, Device, Options>(here.output < 0 ? here.input : here.output);
 
   static auto pick() {
-    if constexpr (here.leaf < 0)
-      return std::type_identity<void>{};
+    if constexpr (here.leaf < 0 && here.fused_leaf < 0)
+      return std::type_identity<identity>{};
+    else if constexpr (here.leaf < 0)
+      return std::type_identity<leaf_of<Net, here.fused_leaf>>{};
     else if constexpr (here.fused_leaf >= 0)
       return std::type_identity<fused<leaf_of<Net, here.leaf>, leaf_of<Net, here.fused_leaf>>>{};
     else
@@ -27,7 +29,7 @@ struct op_types {
   using layer_type = typename decltype(pick())::type;
 };
 
-// How an op with a layer runs; `void` layers (concat, sum) have no implementation.
+// How an op with a layer runs. Joins (concat, sum) have no implementation; theirs is the pointwise layer they end in.
 template <class Net, class Device, plan_options Options, int Op>
 using implementation_of =
     implementation<Device, typename op_types<Net, Device, Options, Op>::layer_type,

@@ -16,7 +16,7 @@ struct plan_options {
 // What the plan needs to know of a layer type.
 struct leaf_traits {
   bool needs_input = false, needs_output = false, in_place = false, parameters = false, whole_samples = false;
-  bool fuses_with_next = false;
+  bool fuses_with_next = false, fuses_with_sum = false;
 };
 
 struct planned_op : op {
@@ -44,7 +44,7 @@ class planner {
  public:
   planned_op ops[max_ops + 1];
   planned_value values[max_values + 1];
-  bool sliced[source.operand_count + 1] = {};  // operand of a concat that already lies where it belongs
+  bool sliced[source.operand_count + 1] = {};  // operand of a concat or sum that already lies where it belongs
   int op_count = 0;
   std::size_t elements = 0;  // activations and their gradients, per sample
 
@@ -87,6 +87,7 @@ class planner {
     t.in_place = Leaf::in_place;
     t.parameters = field_count<typename Leaf::template parameters<int>> > 0;
     t.whole_samples = requires { Leaf::needs_whole_samples; };
+    t.fuses_with_sum = pointwise<Leaf> && Device::fuses_sums;
     return t;
   }
 
@@ -108,6 +109,11 @@ class planner {
     return n;
   }
 
+  constexpr bool takes_along(const op& o, int next) const {
+    if (o.kind == op_kind::sum) return traits[next].fuses_with_sum;
+    return o.leaf >= 0 && traits[o.leaf].fuses_with_next && next == o.leaf + 1;
+  }
+
   constexpr void fuse() {
     for (int v = 0; v < max_values; ++v)
       values[v].extents = source.values[v], values[v].strides = Device::value_layout(source.values[v]);
@@ -115,9 +121,9 @@ class planner {
     for (int i = 0; i < source.op_count; ++i) {
       planned_op& o = ops[op_count++];
       static_cast<op&>(o) = source.ops[i];
-      if (o.leaf >= 0 && traits[o.leaf].fuses_with_next && i + 1 < source.op_count) {
+      if (i + 1 < source.op_count) {
         const op& next = source.ops[i + 1];
-        if (next.leaf == o.leaf + 1 && next.kind == op_kind::transform && next.input == o.output &&
+        if (next.kind == op_kind::transform && next.input == o.output && takes_along(o, next.leaf) &&
             consumers_in_source(o.output) == 1)
           o.fused_leaf = next.leaf, o.output = next.output, ++i;
       }
@@ -152,8 +158,7 @@ class planner {
   }
 
   constexpr bool keeps_output(int i) const {
-    const op& o = ops[i];
-    return o.leaf >= 0 && (traits[o.leaf].needs_output || ops[i].fused_leaf >= 0);
+    return ops[i].fused_leaf >= 0 || (ops[i].leaf >= 0 && traits[ops[i].leaf].needs_output);
   }
 
   // A concat's result may be its branches' own, which they may need: it stays.
@@ -161,28 +166,50 @@ class planner {
     return ops[i].kind != op_kind::concat && !(ops[i].backward && keeps_output(i));
   }
 
-  // Last op to the first: in-place ops put their input where their output is, a concat its branches into its slices.
+  // Last op to the first.
   constexpr void share_storage() {
     for (int v = 0; v < max_values; ++v) values[v].home = v;
     for (int i = op_count - 1; i >= 0; --i) {
       const op& o = ops[i];
-      if (o.kind == op_kind::transform && traits[o.leaf].in_place && o.input != 0 &&
-          last_consumer_is(i, o.input, true) && overwritable(producer(o.input)))
+      if (o.kind == op_kind::transform && traits[o.leaf].in_place && gives_way(i, o.input))
         settle(o.input, o.output, 0);
-      if (o.kind != op_kind::concat) continue;
-      int channel = 0;
-      for (int k = 0; k < o.operands; ++k) {
-        const int v = operand(o, k);
-        const shape part = values[v].extents;
-        if (v != 0 && values[v].home == v && last_consumer_is(i, v, false) &&
-            !(read_whole(v) && !Device::slices_are_whole) &&
-            Device::can_slice(values[o.output].extents, channel, part)) {
-          settle(v, o.output, values[o.output].strides.offset(0, channel, 0));
-          sliced[o.first_operand + k] = true;
-        }
-        channel += part.channels;
-      }
+      else if (o.kind == op_kind::sum)
+        replace_operand(i);
+      else if (o.kind == op_kind::concat)
+        slice_branches(i);
     }
+  }
+
+  // A sum lies where one of its first two operands did, which begin it: it passes its gradient to that one as it is.
+  constexpr void replace_operand(int i) {
+    const op& o = ops[i];
+    for (int k = o.operands > 1 ? 1 : 0; k >= 0; --k)
+      if (gives_way(i, operand(o, k))) {
+        settle(operand(o, k), o.output, 0);
+        sliced[o.first_operand + k] = true;
+        return;
+      }
+  }
+
+  // The branches of a concat lie in its slices.
+  constexpr void slice_branches(int i) {
+    const op& o = ops[i];
+    int channel = 0;
+    for (int k = 0; k < o.operands; ++k) {
+      const int v = operand(o, k);
+      const shape part = values[v].extents;
+      if (v != 0 && values[v].home == v && last_consumer_is(i, v, false) &&
+          !(read_whole(v) && !Device::slices_are_whole) && Device::can_slice(values[o.output].extents, channel, part)) {
+        settle(v, o.output, values[o.output].strides.offset(0, channel, 0));
+        sliced[o.first_operand + k] = true;
+      }
+      channel += part.channels;
+    }
+  }
+
+  // Op `i` may put its result, and what it passes back, where operand `v` lies.
+  constexpr bool gives_way(int i, int v) const {
+    return v != 0 && last_consumer_is(i, v, true) && overwritable(producer(v));
   }
 
   constexpr void settle(int v, int where, std::ptrdiff_t shift) {

@@ -20,6 +20,7 @@ struct no_device {
   static constexpr const char* name = "no device in particular";
   static constexpr std::size_t alignment = 1;
   static constexpr bool slices_are_whole = true;
+  static constexpr bool fuses_sums = false;
   template <class T>
   struct memory {};
   static constexpr layout value_layout(shape s) { return blocked_layout(s, 1); }
@@ -91,11 +92,16 @@ struct summary_table {
     if constexpr (o.kind == op_kind::concat)
       return "concat";
     else if constexpr (o.kind == op_kind::sum)
-      return "sum";
-    else if constexpr (o.fused_leaf >= 0)
-      return std::string(leaf_of<Net, o.leaf>::name) + "+" + leaf_of<Net, o.fused_leaf>::name;
+      return ended<I>("sum");
     else
-      return leaf_of<Net, o.leaf>::name;
+      return ended<I>(leaf_of<Net, o.leaf>::name);
+  }
+
+  template <int I>
+  static std::string ended(std::string first) {
+    constexpr int next = the_plan.ops[I].fused_leaf;
+    if constexpr (next >= 0) first += std::string("+") + leaf_of<Net, next>::name;
+    return first;
   }
 
   static std::string note(const planned_op& o) {
@@ -112,11 +118,12 @@ struct summary_table {
       out = copied == 0 ? "no copy" : "copies " + std::to_string(copied) + " of " + std::to_string(o.operands);
     }
     const planned_value& y = the_plan.values[o.output];
-    if (o.kind == op_kind::transform && the_plan.values[o.input].home == y.home &&
-        the_plan.values[o.input].shift == y.shift)
-      out = "in place";
+    for (int k = 0; k < the_plan.operand_count(o) && o.kind != op_kind::concat; ++k) {
+      const planned_value& x = the_plan.values[the_plan.operand(o, k)];
+      if (x.home == y.home && x.shift == y.shift) out = "in place";
+    }
     for (int i = 0; i < the_plan.op_count; ++i)
-      for (int k = 0; k < the_plan.ops[i].operands; ++k)
+      for (int k = 0; k < the_plan.ops[i].operands && the_plan.ops[i].kind == op_kind::concat; ++k)
         if (the_plan.operand(the_plan.ops[i], k) == o.output && the_plan.sliced[the_plan.ops[i].first_operand + k])
           out += (out.empty() ? "slice of op " : ", slice of op ") + std::to_string(i);
     return out;
