@@ -74,6 +74,22 @@ struct normalisations
               lrn<local_size<35>, alpha<ratio<40>>, offset<ratio<2>>>, conv<21, kernel<1>>, relu,
               lrn<local_size<9>, alpha<ratio<-1, -2>>, beta<ratio<7, 4>>>, dense<3>, euclidean_loss> {};
 
+// Whose slope is not finite where padding lies.
+struct steep_at_zero : pointwise_layer {
+  static constexpr const char* name = "steep_at_zero";
+  static constexpr bool preserves_zero = true;
+  template <class T>
+  static FIRECAFFE_HD T value(T x) {
+    return x;
+  }
+  template <class T>
+  static FIRECAFFE_HD T slope(T y) {
+    return T(1) / T(y != T(0));
+  }
+};
+struct steep_slopes : network<input<3, 4, 4>, conv<6, kernel<2>>, steep_at_zero, conv<7, kernel<1>, no_bias>,
+                              batch_norm<>, steep_at_zero, dense<5>, steep_at_zero, dense<3>, softmax_loss> {};
+
 // Channels that fill blocks, that do not, and of an image whose pixels fill vectors or do not; behind it a ReLU,
 // another activation or nothing; groups that divide the batch and that do not; slices, gradients that are added.
 struct batch_normalisations

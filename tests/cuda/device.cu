@@ -283,32 +283,37 @@ TEST_CASE("matrix products") {
         }
 }
 
-TEST_CASE("bias sums over many rows, of one channel and of many") {
+TEST_CASE("sums over many rows, of one channel and of many, and over all") {
   fc::cuda device;
-  for (int channels : {1, 50, 130}) {
+  for (const auto& [channels, samples] : {std::pair{1, 9}, {50, 9}, {130, 9}, {40, 90}}) {
     const shape s{channels, 24, 24};
-    value y(device, 9, s), dy(device, 9, s);
+    value y(device, samples, s), dy(device, samples, s);
     y.set(11), dy.set(12);
     auto bias = device.allocate<float>(std::size_t(channels));
     std::vector<float> start(std::size_t(channels), 0.5f), got(start.size());
     device.upload(bias.data(), start.data(), start.size());
     device.bias_backward<relu>(tensor_view<const float>(y.view), dy.view, bias.data(), true);
     device.download(got.data(), bias.data(), got.size());
-    const auto top = numbers(9 * std::size_t(s.elements()), 11), slope = numbers(9 * std::size_t(s.elements()), 12);
-    const auto masked = dy.canonical();
+    auto sum = device.allocate<double>(1);
+    double got_sum = 0, wanted_sum = 0;
+    device.reduce(sum.data(), product{}, tensor_view<const float>(y.view), tensor_view<const float>(dy.view));
+    device.download(&got_sum, sum.data(), 1);
+    const std::size_t count = std::size_t(samples) * std::size_t(s.elements());
+    const auto top = numbers(count, 11), slope = numbers(count, 12), masked = dy.canonical();
     double worst = 0;
     for (int c = 0; c < channels; ++c) {
       double wanted = 0.5;
-      for (int n = 0; n < 9; ++n)
+      for (int n = 0; n < samples; ++n)
         for (int p = 0; p < s.pixels(); ++p) {
           const std::size_t i = std::size_t((n * channels + c) * s.pixels() + p);
           const float d = top[i] > 0 ? slope[i] : 0;
-          wanted += d;
+          wanted += d, wanted_sum += double(top[i] * d);
           worst = std::fmax(worst, double(std::fabs(masked[i] - d)));
         }
       worst = std::fmax(worst, std::fabs(wanted - double(got[std::size_t(c)])) / 100);
     }
     CHECK(worst < 1e-5);
+    CHECK(got_sum == doctest::Approx(wanted_sum));
     CHECK(dy.padding_is_zero());
   }
 }

@@ -38,6 +38,7 @@ TEST_CASE("normalisation agrees with the reference") {
     check_cuda_agreement<networks::normalisations>("normalisations", seed);
     check_cuda_agreement<networks::normalisations_within>("normalisations within channels", seed);
     check_cuda_agreement<networks::batch_normalisations>("batch normalisations", seed);
+    check_cuda_agreement<networks::steep_slopes>("steep slopes", seed);
     check_cuda_agreement<networks::large_batch_normalisations>("large batch normalisations", seed);
   }
 }

@@ -41,6 +41,7 @@ TEST_CASE("the cpu agrees with the reference") {
   for (int threads : {1, 2}) {
     fc::check_agreement<networks::batch_normalisations>("batch normalisations", fc::basic_cpu<8>{threads}, 51);
     fc::check_agreement<networks::batch_normalisations>("batch normalisations", fc::basic_cpu<16>{threads}, 52);
+    fc::check_agreement<networks::steep_slopes>("steep slopes", fc::basic_cpu<8>{threads}, 56);
   }
 }
 

@@ -23,26 +23,15 @@ struct norm_table {
   __device__ float* at(std::int64_t group, entry e) const { return data + (group * entries + e) * columns; }
 };
 
-// The groups of a value, and how a kernel shares one among its blocks.
+// The groups of a value.
 struct norm_groups {
   std::int64_t rows = 0, group_rows = 0;  // of the value; of each group but the last
-  int groups = 0, parts = 0, channels = 0, pixels = 1;
+  int groups = 0, channels = 0, pixels = 1;
 
-  // Of all groups together, or one of each.
-  static constexpr int most_shares = 512;
   norm_groups(std::int64_t all, std::int64_t each, const shape& s)
       : rows(all), group_rows(each), channels(s.channels), pixels(s.pixels()) {
     if (all > 0) groups = int((all + each - 1) / each);
   }
-  // How the sums of a group are shared out; `parts` is kept.
-  column_blocks share(int packs) {
-    const int most = most_shares / groups;
-    column_blocks b(group_rows, packs, most > 1 ? most : 1);
-    if (b.grid.x * unsigned(groups) > unsigned(sum_counters)) b.grid.y = 1;
-    parts = int(b.grid.y), b.grid.z = unsigned(groups);
-    return b;
-  }
-  std::size_t partial_sums() const { return std::size_t(groups) * std::size_t(parts) * 2; }
 
   __device__ std::int64_t first(int group) const { return group * group_rows; }
   __device__ std::int64_t last(int group) const {
@@ -54,14 +43,12 @@ struct norm_groups {
 
 // Two sums of each column of this block's group: where true, in the last of its blocks, in a thread for each pack.
 template <class V, class Source>
-__device__ bool sum_group(const norm_groups& g, const Source& source, int columns, float* partial, unsigned* counters,
+__device__ bool sum_group(const norm_groups& g, const Source& source, int columns, const sum_room& room,
                           double (&totals)[2][lanes<V>]) {
   const int group = int(blockIdx.z), column = int(blockIdx.x * blockDim.x + threadIdx.x) * lanes<V>;
   float sums[2][lanes<V>] = {};
   sum_columns<2, V>(g.first(group), g.last(group), columns, source, sums);
-  return join_blocks(sums, columns, partial + std::int64_t{group} * gridDim.y * 2 * columns,
-                     counters + group * int(gridDim.x) + int(blockIdx.x), totals) &&
-         threadIdx.y == 0 && column < columns;
+  return join_blocks(sums, columns, room, totals) && threadIdx.y == 0 && column < columns;
 }
 
 // Deviations from the group's first element of the channel, and their squares: no more cancels than that is off the
@@ -113,13 +100,13 @@ struct norm_entries {
 
 // From the moments of each group.
 template <class V>
-__global__ void norm_moments(norm_groups g, rows<const V> x, norm_entries entries, float* partial, unsigned* counters) {
+__global__ void norm_moments(norm_groups g, rows<const V> x, norm_entries entries, sum_room room) {
   constexpr int n = lanes<V>;
   const int column = int(blockIdx.x * blockDim.x + threadIdx.x) * n, group = int(blockIdx.z);
   moment_sums<V> source{x, {}};
   if (column < entries.table.columns) load_pack(source.pivot, x.data + g.first(group) * x.pitch + column);
   double sums[2][n];
-  if (!sum_group<V>(g, source, entries.table.columns, partial, counters, sums)) return;
+  if (!sum_group<V>(g, source, entries.table.columns, room, sums)) return;
   const double count = double(g.last(group) - g.first(group));
   for (int j = 0; j < n; ++j) {
     const double off = sums[0][j] / count, spread = (sums[1][j] - off * sums[0][j]) / count;
@@ -209,10 +196,11 @@ struct norm_backward {
     load_pack(products, table.at(group, norm_table::products) + at.column);
     V* to = dx.data + at.row * dx.pitch + at.column;
     if (add) load_pack(out, to);
-    for (int j = 0; j < n; ++j) {
-      const float apart = v[j] - mean[j], slope = norm_slope<Activation>(apart, factor[j], offset[j], d[j]);
-      out[j] += factor[j] * (slope - share * (slopes[j] + apart * inverse[j] * products[j]));
-    }
+    for (int j = 0; j < n; ++j)
+      if (at.column + j < groups.channels) {  // in padding a slope need not be finite
+        const float apart = v[j] - mean[j], slope = norm_slope<Activation>(apart, factor[j], offset[j], d[j]);
+        out[j] += factor[j] * (slope - share * (slopes[j] + apart * inverse[j] * products[j]));
+      }
     store_pack(to, out);
   }
 };
@@ -249,7 +237,7 @@ struct norm_gradients {
 // The sums of each group for the table, and where there is one group all that follows from them.
 template <class Activation, class V>
 __global__ void norm_slopes(norm_groups g, norm_table table, rows<const V> x, rows<const V> dy,
-                            norm_gradients gradients, float* partial, unsigned* counters) {
+                            norm_gradients gradients, sum_room room) {
   constexpr int n = lanes<V>;
   const int column = int(blockIdx.x * blockDim.x + threadIdx.x) * n, group = int(blockIdx.z);
   slope_sums<Activation, V> source{x, dy, {}, {}, {}};
@@ -259,12 +247,15 @@ __global__ void norm_slopes(norm_groups g, norm_table table, rows<const V> x, ro
     load_pack(source.offset, table.at(group, norm_table::offset) + column);
   }
   double sums[2][n];
-  if (!sum_group<V>(g, source, table.columns, partial, counters, sums)) return;
+  if (!sum_group<V>(g, source, table.columns, room, sums)) return;
+#pragma unroll
   for (int j = 0; j < n; ++j) {
     const int c = column + j;
-    table.at(group, norm_table::slopes)[c] = float(sums[0][j]);
-    table.at(group, norm_table::products)[c] = float(sums[1][j] * double(table.at(group, norm_table::inverse)[c]));
-    if (g.groups == 1 && c < g.channels) gradients(std::uint32_t(c));
+    const bool real = c < g.channels;
+    const double inverse = double(table.at(group, norm_table::inverse)[c]);
+    table.at(group, norm_table::slopes)[c] = real ? float(sums[0][j]) : 0.0f;
+    table.at(group, norm_table::products)[c] = real ? float(sums[1][j] * inverse) : 0.0f;
+    if (g.groups == 1 && real) gradients(std::uint32_t(c));
   }
 }
 
@@ -278,22 +269,19 @@ class cuda_batch_norm {
 
   cuda_batch_norm(cuda_device& device, int batch)
       : table_(device.template allocate<float>(std::size_t(Layer::groups(batch)) * norm_table::entries * columns)) {
-    const int groups = Layer::groups(batch);
-    if (groups > 65535) throw usage_error("cuda: batch_norm over more than 65535 grains: make the batch smaller");
-    device.scratch(std::size_t(groups > norm_groups::most_shares ? groups : norm_groups::most_shares) * 2 * columns *
-                   sizeof(float));
+    if (Layer::groups(batch) > 65535)
+      throw usage_error("cuda: batch_norm over more than 65535 grains: make the batch smaller");
   }
 
   void forward(cuda_device& device, tensor_view<const V> x, tensor_view<V> y, parameters<const float*> p,
                const pass& now) {
     if (x.samples == 0) return;
-    norm_groups g = groups(x.samples, now.training);
+    const norm_groups g = groups(x.samples, now.training);
     const norm_entries entries{table(), arrays(p), float(settings.epsilon), g.channels};
     if (now.training) {
       const device_scope scope(device.ordinal());
-      const column_blocks shares = g.share(columns / lanes<V>);
-      norm_moments<<<shares.grid, shares.block, 0, device.stream()>>>(g, device.readable(x), entries,
-                                                                      partial_sums(device, g), device.counters());
+      const column_blocks shares(g.group_rows, columns / lanes<V>, g.groups);
+      norm_moments<<<shares.grid, shares.block, 0, device.stream()>>>(g, device.readable(x), entries, device.sums());
       check_status(cudaGetLastError(), "norm_moments", device.ordinal());
     } else {
       device.launch(columns, entries);
@@ -304,13 +292,13 @@ class cuda_batch_norm {
 
   void backward(cuda_device& device, tensor_view<const V> x, tensor_view<const V>, tensor_view<V> dy, tensor_view<V> dx,
                 parameters<const float*>, parameters<float*> gradients, accumulation adds, const pass& now) {
-    norm_groups g = groups(x.samples, now.training);
+    const norm_groups g = groups(x.samples, now.training);
     const norm_gradients totals{g, table(), arrays(gradients), now.scale, adds.parameters, !now.training};
     if (g.groups > 0) {
       const device_scope scope(device.ordinal());
-      const column_blocks shares = g.share(columns / lanes<V>);
+      const column_blocks shares(g.group_rows, columns / lanes<V>, g.groups);
       norm_slopes<Activation, V><<<shares.grid, shares.block, 0, device.stream()>>>(
-          g, table(), device.readable(x), device.readable(dy), totals, partial_sums(device, g), device.counters());
+          g, table(), device.readable(x), device.readable(dy), totals, device.sums());
       check_status(cudaGetLastError(), "norm_slopes", device.ordinal());
     }
     if (g.groups != 1) device.launch(g.channels, totals);
@@ -326,9 +314,6 @@ class cuda_batch_norm {
   static norm_groups groups(int samples, bool training) {
     const int group = training ? Layer::group(0, samples) : samples;
     return {std::int64_t{samples} * In.extents.pixels(), std::int64_t{group} * In.extents.pixels(), In.extents};
-  }
-  static float* partial_sums(cuda_device& device, const norm_groups& g) {
-    return static_cast<float*>(device.scratch(g.partial_sums() * columns * sizeof(float)));
   }
   norm_table table() const { return {table_.data(), columns}; }
 

@@ -65,39 +65,30 @@ struct channelwise_sums_of {
   }
 };
 
-// partial[blockIdx.y] = the sums over this block's rows.
+// The sums go to the gradients, or, where all channels share a parameter, to totals: n by channels.
 template <class Layer, class V>
-__global__ void channelwise_partial(channelwise_value<Layer, float> layer, rows<const V> x, rows<const V> dy,
-                                    std::int64_t count, int channels, int columns, float* partial) {
-  constexpr int n = channelwise_parameters<Layer>;
-  const int column = int(blockIdx.x * blockDim.x + threadIdx.x) * lanes<V>;
+__global__ void sum_channelwise(channelwise_value<Layer, float> layer, rows<const V> x, rows<const V> dy,
+                                std::int64_t count, int channels, int columns, parameter_arrays<Layer, float> to,
+                                bool add, double* totals, sum_room room) {
+  constexpr int n = channelwise_parameters<Layer>, width = lanes<V>;
+  const int column = int(blockIdx.x * blockDim.x + threadIdx.x) * width;
   channelwise_sums_of<Layer, V> source{x, dy, {}};
-  for (int j = 0; j < lanes<V>; ++j)
+  for (int j = 0; j < width; ++j)
     if (column + j < channels) layer.read(column + j, source.p[j]);
-  store_sums<n, V>(0, count, columns, source, partial + std::int64_t{blockIdx.y} * n * columns);
+  float part[n][width] = {};
+  sum_columns<n, V>(0, count, columns, source, part);
+  double total[n][width];
+  if (!join_blocks(part, columns, room, total) || threadIdx.y > 0) return;
+  for (int i = 0; i < n; ++i)
+    for (int j = 0; j < width; ++j) {
+      const int c = column + j;
+      if (c >= channels) continue;
+      if (Layer::shared)
+        totals[i * channels + c] = total[i][j];
+      else
+        to.from[i][c] = float(total[i][j] + (add ? double(to.from[i][c]) : 0.0));
+    }
 }
-
-// The sum of all parts of each parameter's channel goes to its gradient, or, where all channels share one, to totals.
-template <class Layer>
-struct channelwise_totals {
-  static constexpr int n = channelwise_parameters<Layer>;
-  const float* partial;
-  int parts, columns, channels;
-  parameter_arrays<Layer, float> to;
-  bool add;
-  double* totals;  // n by channels
-
-  __device__ void operator()(std::uint32_t i) const {
-    const int c = int(i) % channels, which = int(i) / channels;
-    double total = 0;
-    for (int p = 0; p < parts; ++p) total += double(partial[(std::int64_t{p} * n + which) * columns + c]);
-    float* out = to.from[which];
-    if (Layer::shared)
-      totals[i] = total;
-    else
-      out[c] = float(total + (add ? double(out[c]) : 0.0));
-  }
-};
 
 template <class Layer>
 struct channelwise_shared_total {
@@ -119,7 +110,7 @@ struct implementation<basic_cuda<P>, Layer, In, Out> {
   template <class U>
   using parameters = typename Layer::template parameters<U>;
   static constexpr int n = channelwise_parameters<Layer>, channels = In.extents.channels,
-                       columns = padded_channels<V>(channels), most_parts = 256;
+                       columns = padded_channels<V>(channels);
   static constexpr parameters<weight_layout> storage() { return canonical_storage<Layer>(In.extents); }
 
   implementation(cuda_device& device, int) { device.scratch(bytes); }
@@ -138,19 +129,13 @@ struct implementation<basic_cuda<P>, Layer, In, Out> {
                 parameters<const float*> p, parameters<float*> gradients, accumulation adds, const pass&) {
     const device_scope scope(device.ordinal());
     const std::int64_t count = device.row_count(dy);
-    const column_blocks shares(count, columns / lanes<V>, most_parts);
-    const int parts = int(shares.grid.y);
+    const column_blocks shares(count, columns / lanes<V>);
     auto* totals = static_cast<double*>(device.scratch(bytes));
-    auto* partial = reinterpret_cast<float*>(totals + n * columns);
     rows<const V> from = device.readable(x ? x : tensor_view<const V>(dy));  // a layer that needs no input gets none
-    if (parts > 0) {
-      channelwise_partial<Layer, V><<<shares.grid, shares.block, 0, device.stream()>>>(
-          value(p), from, device.readable(dy), count, channels, columns, partial);
-      check_status(cudaGetLastError(), "channelwise_partial", device.ordinal());
-    }
     const parameter_arrays<Layer, float> to(gradients);
-    device.launch(n * channels,
-                  channelwise_totals<Layer>{partial, parts, columns, channels, to, adds.parameters, totals});
+    sum_channelwise<Layer, V><<<shares.grid, shares.block, 0, device.stream()>>>(
+        value(p), from, device.readable(dy), count, channels, columns, to, adds.parameters, totals, device.sums());
+    check_status(cudaGetLastError(), "sum_channelwise", device.ordinal());
     if (Layer::shared) device.launch(n, channelwise_shared_total<Layer>{totals, channels, to, adds.parameters});
     if (dx)
       device.launch(device.packs(dx),
@@ -159,7 +144,7 @@ struct implementation<basic_cuda<P>, Layer, In, Out> {
   }
 
  private:
-  static constexpr std::size_t bytes = std::size_t{n} * columns * (sizeof(double) + most_parts * sizeof(float));
+  static constexpr std::size_t bytes = Layer::shared ? std::size_t{n} * channels * sizeof(double) : 0;
 
   static channelwise_value<Layer, float> value(parameters<const float*> p) {
     return {parameter_arrays<Layer, const float>(p), In.extents.pixels()};

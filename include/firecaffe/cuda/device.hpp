@@ -201,15 +201,10 @@ class cuda_device {
   template <class F, class A, class B>
   void reduce(double* sum, F f, tensor_view<A> a, tensor_view<B> b) {
     using V = std::remove_const_t<A>;
-    constexpr std::int64_t most = 1 << 16;
-    const std::int64_t n = packs(a), parts = n < most ? n : most;
-    auto* partial = static_cast<double*>(scratch(std::size_t(parts) * sizeof(double)));
-    launch(parts, reduce_packs<F, V, std::remove_const_t<B>>{readable(a), readable(b),
-                                                             indices<V>(a.extents, packed<V>(a) && packed<V>(b)),
-                                                             std::uint32_t(n), std::uint32_t(parts), partial, f});
     const device_scope scope(ordinal());
-    sum_all<<<1, sum_threads, 0, stream()>>>(partial, std::uint32_t(parts), sum);
-    check_status(cudaGetLastError(), "sum_all", ordinal());
+    const bool flat = packed<V>(a) && packed<V>(b);
+    const reduce_packs<F, V, std::remove_const_t<B>> source{readable(a), readable(b), indices<V>(a.extents, flat), f};
+    launch_sum_all(source, packs(a), sum, sums(), stream(), ordinal());
   }
 
   // C = op(A) op(B) + beta C, row-major; C is (m, n), the inner extent k, and beta 0 or 1.
@@ -246,11 +241,8 @@ class cuda_device {
   void bias_backward(tensor_view<const V> y, tensor_view<V> dy, rows<V> masked, float* bias, bool add) {
     if (!masked.data && !bias) return;
     const device_scope scope(ordinal());
-    const int columns = padded_channels<V>(y.extents.channels);
-    const std::size_t bytes = bias ? std::size_t(most_sum_parts) * std::size_t(columns) * sizeof(float) : 0;
-    auto* partial = static_cast<float*>(state_->lane->sum_space(bytes));
     launch_mask_and_sum(masked_sums<Activation, V>{readable(y), readable(dy), masked, y.extents.channels}, row_count(y),
-                        {bias, add, columns, partial, counters()}, stream(), ordinal());
+                        {bias, add, padded_channels<V>(y.extents.channels)}, sums(), stream(), ordinal());
   }
 
   // What the kernels' headers build on.
@@ -326,8 +318,7 @@ class cuda_device {
   // Memory whose contents last until the next op: at least `bytes`, from the largest request so far. One that needs
   // more allocates, which an op does not do if its constructor asked for as much.
   void* scratch(std::size_t bytes) { return state_->lane->scratch(bytes); }
-  // sum_counters numbers for last_to_arrive, of one kernel at a time.
-  unsigned* counters() const { return state_->lane->counters(); }
+  sum_room sums() const { return state_->lane->sums(); }
   cudnnHandle_t cudnn() { return state_->lane->dnn(); }
   // Made, and where the policy says so timed, when first asked for.
   const cudnn_plan& cudnn_plan_for(const cudnn_geometry& g, cudnnDataType_t type, const cudnn_request& r) {

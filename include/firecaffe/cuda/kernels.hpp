@@ -130,28 +130,23 @@ struct bias_packs {
   }
 };
 
-// Part `t` of the sum of f(a, b): every `parts`-th pack. Padding counts as f(0, 0), which is 0.
+// What pack `i` has of the sum of f(a, b). Padding counts as f(0, 0), which is 0.
 template <class F, class A, class B>
 struct reduce_packs {
   static constexpr int n = lanes<A>;
   rows<const A> a;
   rows<const B> b;
   pack_indices<n> indices;
-  std::uint32_t packs, parts;
-  double* partial;
   F f;
 
-  __device__ void operator()(std::uint32_t t) const {
+  __device__ double operator()(std::uint32_t i) const {
+    const auto at = indices.at(i);
+    float x[n], y[n];
+    load_pack(x, a.data + indices.offset(at, i, a.pitch));
+    load_pack(y, b.data + indices.offset(at, i, b.pitch));
     double total = 0;
-    for (std::uint64_t wide = t; wide < packs; wide += parts) {
-      const auto i = std::uint32_t(wide);
-      const auto at = indices.at(i);
-      float x[n], y[n];
-      load_pack(x, a.data + indices.offset(at, i, a.pitch));
-      load_pack(y, b.data + indices.offset(at, i, b.pitch));
-      for (int j = 0; j < n; ++j) total += double(f(x[j], y[j]));
-    }
-    partial[t] = total;
+    for (int j = 0; j < n; ++j) total += double(f(x[j], y[j]));
+    return total;
   }
 };
 

@@ -13,9 +13,10 @@ class cuda_lane {
       : ordinal_(ordinal),
         own_stream_(users ? nullptr : make_stream(ordinal)),
         products_(ordinal, users ? users : own_stream_.get()),
-        counters_(sum_counters, ordinal, stream()) {
+        partial_sums_(sum_room::partial_sums, ordinal, stream()),
+        counters_(sum_blocks, ordinal, stream()) {
     // Enough for most, so that nothing is allocated while other ranks wait for this one's device.
-    scratch(std::size_t{1} << 20), sum_space(std::size_t{4} << 20);
+    scratch(std::size_t{1} << 20);
   }
   ~cuda_lane() { cudaStreamSynchronize(stream()); }
   cuda_lane(const cuda_lane&) = delete;
@@ -35,32 +36,30 @@ class cuda_lane {
     return made;
   }
 
-  // Memory for the time of one op, and of one kernel that sums: at least `bytes`, from the largest request so far.
-  void* scratch(std::size_t bytes) { return at_least(scratch_, bytes); }
-  void* sum_space(std::size_t bytes) { return at_least(sum_space_, bytes); }
-  std::uint64_t moves() const { return moves_; }  // how often these have moved
-  unsigned* counters() const { return counters_.data(); }
+  // Memory for the time of one op: at least `bytes`, from the largest request so far.
+  void* scratch(std::size_t bytes) {
+    if (bytes > scratch_.bytes()) {
+      ++moves_;
+      scratch_ = {};  // freed first: the two need not fit together
+      scratch_ = device_memory<char>(bytes, ordinal_, stream());
+    }
+    return scratch_.data();
+  }
+  std::uint64_t moves() const { return moves_; }  // how often that has moved
+  sum_room sums() const { return {partial_sums_.data(), counters_.data()}; }
 
  private:
   struct destroy {
     void operator()(cudnnHandle_t h) const { cudnnDestroy(h); }
   };
 
-  void* at_least(device_memory<char>& space, std::size_t bytes) {
-    if (bytes > space.bytes()) {
-      ++moves_;
-      space = {};  // freed first: the two need not fit together
-      space = device_memory<char>(bytes, ordinal_, stream());
-    }
-    return space.data();
-  }
-
   int ordinal_;
   owned_stream own_stream_;
   cublas_lt_place products_;
   std::unique_ptr<std::remove_pointer_t<cudnnHandle_t>, destroy> dnn_;
-  device_memory<char> scratch_, sum_space_;
+  device_memory<char> scratch_;
   std::uint64_t moves_ = 0;
+  device_memory<float> partial_sums_;
   device_memory<unsigned> counters_;
 };
 

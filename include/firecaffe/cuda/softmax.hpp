@@ -157,7 +157,7 @@ void launch_sum_over_samples(cuda_device& device, tensor_view<const V> x, const 
   auto* each = static_cast<double*>(device.scratch(std::size_t(x.samples) * sizeof(double)));
   const warp_per_sample w(x.samples > 0 ? x.samples : 1);
   sum_over_samples<<<w.grid, w.block, 0, device.stream()>>>(
-      score_rows<V>{device.readable(x), labels, x.samples, x.extents.channels}, of, each, sum, device.counters());
+      score_rows<V>{device.readable(x), labels, x.samples, x.extents.channels}, of, each, sum, device.sums().counters);
   check_status(cudaGetLastError(), "sum_over_samples", device.ordinal());
 }
 

@@ -11,18 +11,17 @@ namespace firecaffe {
 
 // Sums whose order depends on the sizes alone: a run repeats to the bit. Atomics count blocks, and add nothing up.
 
-constexpr int sum_threads = 256;
+constexpr int sum_threads = 256;  // of a block
+constexpr int sum_blocks = 512;   // of a kernel whose blocks add up what each of them has: some for each multiprocessor
 
-// *out = the sum of `count` numbers, by one block.
-template <class T>
-__global__ void sum_all(const T* in, std::uint32_t count, T* out) {
-  using reduce = cub::BlockReduce<T, sum_threads>;
-  __shared__ typename reduce::TempStorage storage;
-  T total{};
-  for (std::uint32_t i = threadIdx.x; i < count; i += sum_threads) total += in[i];
-  total = reduce(storage).Sum(total);
-  if (threadIdx.x == 0) *out = total;
-}
+// What these blocks share: what each of them has, and counters for last_to_arrive. A stream has one, for a kernel at a
+// time.
+struct sum_room {
+  static constexpr int most_packs = 8;  // side by side in a block
+  static constexpr std::size_t partial_sums = std::size_t{2} * sum_blocks * most_packs * lanes<bfloat16>;
+  float* partial;
+  unsigned* counters;
+};
 
 // Whether this is the last of `blocks` blocks to come here, by a counter that is 0 before and after. What each of them
 // wrote before is there for the last to read, by __ldcg: its own cache may be older. (The pattern of CUDA's programming
@@ -38,16 +37,17 @@ __device__ inline bool last_to_arrive(unsigned* counter, unsigned blocks) {
 }
 
 // How sums over the rows of a matrix are shared: a thread has a pack of columns, a block as many packs side by side as
-// there are, up to a warp of them, and rows below; blocks have every so many rows.
+// make 128 bytes, or fewer, and rows below; blocks have every so many rows. Each thread gets at least 8.
 struct column_blocks {
   dim3 grid, block;
-  // `most`: shares of the rows. Each thread gets at least 8.
-  column_blocks(std::int64_t count, int packs, int most) {
+  // For as many `groups` of `count` rows each.
+  column_blocks(std::int64_t count, int packs, int groups = 1) {
     unsigned across = 1;
-    while (across < 32 && int(across) < packs) across *= 2;
+    while (across < unsigned(sum_room::most_packs) && int(across) < packs) across *= 2;
     block = dim3(across, sum_threads / across);
-    const std::int64_t wanted = (count + 8 * block.y - 1) / (8 * block.y);
-    grid = dim3((unsigned(packs) + across - 1) / across, unsigned(wanted < most ? wanted : most));
+    grid = dim3((unsigned(packs) + across - 1) / across, 1, unsigned(groups));
+    const std::int64_t wanted = (count + 8 * block.y - 1) / (8 * block.y), most = sum_blocks / (grid.x * grid.z);
+    if (const std::int64_t shares = wanted < most ? wanted : most; shares > 1) grid.y = unsigned(shares);
   }
 };
 
@@ -55,15 +55,15 @@ struct column_blocks {
 // between two calls.
 template <class T, int N, int M>
 __device__ void add_up_rows(T (&sums)[N][M]) {
-  __shared__ T tile[sum_threads][N * M];
-  T* const mine = tile[threadIdx.y * blockDim.x + threadIdx.x];
-  for (int k = 0; k < N * M; ++k) mine[k] = sums[k / M][k % M];
+  __shared__ T tile[N * M][sum_threads];  // neighbours lie in different banks
+  const unsigned mine = threadIdx.y * blockDim.x + threadIdx.x;
+  for (int k = 0; k < N * M; ++k) tile[k][mine] = sums[k / M][k % M];
   for (unsigned half = blockDim.y / 2; half > 0; half /= 2) {
     __syncthreads();
     if (threadIdx.y < half)
-      for (int k = 0; k < N * M; ++k) mine[k] += tile[(threadIdx.y + half) * blockDim.x + threadIdx.x][k];
+      for (int k = 0; k < N * M; ++k) tile[k][mine] += tile[k][mine + half * blockDim.x];
   }
-  for (int k = 0; k < N * M; ++k) sums[k / M][k % M] = mine[k];
+  for (int k = 0; k < N * M; ++k) sums[k / M][k % M] = tile[k][mine];
 }
 
 // N sums of each column over this block's share of the rows from `first` to `last`. source.load(row, column) gets what
@@ -89,25 +89,33 @@ __device__ void sum_columns(std::int64_t first, std::int64_t last, int columns, 
   if (!only_visit) add_up_rows(sums);
 }
 
-// The sums of all blocks of this one's columns, from each one's as sum_columns leaves them: in the threads of row 0 of
-// the block that comes last, and true there. `partial` has N rows of columns for each block of them, `counter` is 0
-// before and after. Parts are of single precision, what they add up to is not.
+// The sums of all blocks of this one's columns and group, from each one's as sum_columns leaves them: in the threads of
+// row 0 of the block that comes last, and true there. Parts are of single precision, what they add up to is not.
 template <int N, int M>
-__device__ bool join_blocks(const float (&sums)[N][M], int columns, float* partial, unsigned* counter,
-                            double (&totals)[N][M]) {
+__device__ bool join_blocks(const float (&sums)[N][M], int columns, const sum_room& room, double (&totals)[N][M]) {
+  static_assert(N * M <= 2 * lanes<bfloat16>);
+  constexpr unsigned ahead = 4;
   const int column = int(blockIdx.x * blockDim.x + threadIdx.x) * M;
   for (int i = 0; i < N; ++i)
     for (int j = 0; j < M; ++j) totals[i][j] = double(sums[i][j]);
   if (gridDim.y == 1) return true;
+  const auto part_of = [&](unsigned block, int i) {
+    return room.partial + ((std::int64_t{blockIdx.z} * gridDim.y + block) * N + i) * columns + column;
+  };
   if (threadIdx.y == 0 && column < columns)
-    for (int i = 0; i < N; ++i) store_pack(partial + (std::int64_t{blockIdx.y} * N + i) * columns + column, sums[i]);
-  if (!last_to_arrive(counter, gridDim.y)) return false;
+    for (int i = 0; i < N; ++i) store_pack(part_of(blockIdx.y, i), sums[i]);
+  if (!last_to_arrive(room.counters + blockIdx.z * gridDim.x + blockIdx.x, gridDim.y)) return false;
   for (int i = 0; i < N; ++i) {
     double total[1][M] = {};
-    if (column < columns)
-      for (unsigned part = threadIdx.y; part < gridDim.y; part += blockDim.y)
-        for (int j = 0; j < M; ++j)
-          total[0][j] += double(__ldcg(partial + (std::int64_t{part} * N + i) * columns + column + j));
+    for (unsigned part = threadIdx.y; part < gridDim.y && column < columns; part += ahead * blockDim.y) {
+      float held[ahead][M] = {};
+#pragma unroll
+      for (unsigned k = 0; k < ahead; ++k)
+        if (part + k * blockDim.y < gridDim.y) load_fresh(held[k], part_of(part + k * blockDim.y, i));
+#pragma unroll
+      for (unsigned k = 0; k < ahead; ++k)
+        for (int j = 0; j < M; ++j) total[0][j] += double(held[k][j]);
+    }
     add_up_rows(total);
     __syncthreads();
     for (int j = 0; j < M; ++j) totals[i][j] = total[0][j];
@@ -115,16 +123,32 @@ __device__ bool join_blocks(const float (&sums)[N][M], int columns, float* parti
   return true;
 }
 
-// As sum_columns; the i-th sum of column c goes to to[i * columns + c].
-template <int N, class V, class Source>
-__device__ void store_sums(std::int64_t first, std::int64_t last, int columns, const Source& source, float* to) {
-  constexpr int n = lanes<V>;
-  const int column = int(blockIdx.x * blockDim.x + threadIdx.x) * n;
-  float sums[N][n] = {};
-  sum_columns<N, V>(first, last, columns, source, sums);
-  if (threadIdx.y == 0 && column < columns)
-    for (int i = 0; i < N; ++i)
-      for (int j = 0; j < n; ++j) to[i * columns + column + j] = sums[i][j];
+// *sum = source(i) added up over i in [0, count), by at most sum_blocks blocks of sum_threads.
+template <class Source>
+__global__ void sum_all(Source source, std::int64_t count, double* sum, sum_room room) {
+  using reduce = cub::BlockReduce<double, sum_threads>;
+  __shared__ typename reduce::TempStorage storage;
+  auto* const partial = reinterpret_cast<double*>(room.partial);
+  double total = 0;
+  for (std::int64_t i = std::int64_t{blockIdx.x} * sum_threads + threadIdx.x; i < count;
+       i += std::int64_t{gridDim.x} * sum_threads)
+    total += source(std::uint32_t(i));
+  total = reduce(storage).Sum(total);
+  if (threadIdx.x == 0) partial[blockIdx.x] = total;
+  if (!last_to_arrive(room.counters, gridDim.x)) return;
+  total = 0;
+  for (unsigned i = threadIdx.x; i < gridDim.x; i += sum_threads) total += __ldcg(partial + i);
+  total = reduce(storage).Sum(total);
+  if (threadIdx.x == 0) *sum = total;
+}
+
+template <class Source>
+void launch_sum_all(const Source& source, std::int64_t count, double* sum, const sum_room& room, cudaStream_t stream,
+                    int device) {
+  const std::int64_t wanted = (count + sum_threads - 1) / sum_threads;
+  const auto blocks = unsigned(wanted < 1 ? 1 : wanted < sum_blocks ? wanted : sum_blocks);
+  sum_all<<<blocks, sum_threads, 0, stream>>>(source, count, sum, room);
+  check_status(cudaGetLastError(), "sum_all", device);
 }
 
 // masked = dy * slope(y) where `masked` has data (padding: zero), and its sums.
@@ -156,25 +180,21 @@ struct masked_sums {
   }
 };
 
-// The sums that a kernel leaves in one array of a channel each, and what it needs of memory for them: most_sum_parts
-// rows of the columns, padding counted, and counters.
-constexpr int most_sum_parts = 256, sum_counters = 4096;
+// The sums that a kernel leaves in one array of a channel each.
 struct channel_sums {
   float* to;  // null: none
   bool add;
-  int columns;
-  float* partial;
-  unsigned* counters;
+  int columns;  // padding counted
 };
 
 template <class Activation, class V>
-__global__ void mask_and_sum(masked_sums<Activation, V> source, std::int64_t count, channel_sums sums) {
+__global__ void mask_and_sum(masked_sums<Activation, V> source, std::int64_t count, channel_sums sums, sum_room room) {
   constexpr int n = lanes<V>;
   const int column = int(blockIdx.x * blockDim.x + threadIdx.x) * n;
   float part[1][n] = {};
   sum_columns<1, V>(0, count, sums.columns, source, part, !sums.to);
   double total[1][n];
-  if (!sums.to || !join_blocks(part, sums.columns, sums.partial, sums.counters + blockIdx.x, total)) return;
+  if (!sums.to || !join_blocks(part, sums.columns, room, total)) return;
   for (int j = 0; threadIdx.y == 0 && j < n; ++j)
     if (const int c = column + j; c < source.channels)
       sums.to[c] = float(total[0][j] + (sums.add ? double(sums.to[c]) : 0.0));
@@ -183,10 +203,9 @@ __global__ void mask_and_sum(masked_sums<Activation, V> source, std::int64_t cou
 // On `count` rows.
 template <class Activation, class V>
 void launch_mask_and_sum(const masked_sums<Activation, V>& source, std::int64_t count, const channel_sums& sums,
-                         cudaStream_t stream, int device) {
-  column_blocks shares(count, sums.columns / lanes<V>, most_sum_parts);
-  if (shares.grid.y == 0 || shares.grid.x > unsigned(sum_counters)) shares.grid.y = 1;
-  mask_and_sum<<<shares.grid, shares.block, 0, stream>>>(source, count, sums);
+                         const sum_room& room, cudaStream_t stream, int device) {
+  const column_blocks shares(count, sums.columns / lanes<V>);
+  mask_and_sum<<<shares.grid, shares.block, 0, stream>>>(source, count, sums, room);
   check_status(cudaGetLastError(), "mask_and_sum", device);
 }
 

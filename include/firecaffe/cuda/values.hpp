@@ -47,6 +47,14 @@ __device__ void load_pack(float (&to)[N], const V* from) {
   const auto p = read_pack<N>(from);
   for (int j = 0; j < N; ++j) to[j] = static_cast<float>(p.of[j]);
 }
+// What another block has written: this one's cache may be older.
+template <int N>
+__device__ void load_fresh(float (&to)[N], const float* from) {
+  for (int j = 0; j < N; j += 4) {
+    const float4 four = __ldcg(reinterpret_cast<const float4*>(from + j));
+    to[j] = four.x, to[j + 1] = four.y, to[j + 2] = four.z, to[j + 3] = four.w;
+  }
+}
 template <int N, class V>
 __device__ void store_pack(V* to, const float (&v)[N]) {
   pack<N, V> p;
