@@ -115,6 +115,10 @@ TEST_CASE("cuDNN has kernels for the networks that tests compare") {
   check_arithmetics<networks::convolutions>("convolutions", 5);
   check_arithmetics<networks::narrow_convolutions>("narrow_convolutions", 5);
   check_arithmetics<networks::transposed>("transposed", 5);
+  check_arithmetics<networks::volume_convolutions>("volume_convolutions", 5);
+  check_arithmetics<networks::plane_and_volume>("plane_and_volume", 3);
+  check_arithmetics<networks::signals>("signals", 5);
+  check_arithmetics<networks::transposed_volumes>("transposed_volumes", 5);
 }
 
 TEST_CASE("cuDNN has kernels for the zoo") {
@@ -124,6 +128,7 @@ TEST_CASE("cuDNN has kernels for the zoo") {
   check_arithmetics<zoo::googlenet>("googlenet", 32);
   check_arithmetics<zoo::vgg19>("vgg19", 32);
   check_arithmetics<zoo::resnet50>("resnet50", 32);
+  check_arithmetics<zoo::cosmoflow<64>>("cosmoflow", 4);
 }
 
 TEST_CASE("what is no convolution is an error that says so") {

@@ -11,10 +11,11 @@
 
 namespace firecaffe {
 
-// Where an op reads or writes: the per-sample shape and the layout the plan gave it.
+// Where an op reads or writes: the per-sample shape and the layout the plan gave it, and whether it has a gradient.
 struct place {
   shape extents;
   layout strides;
+  bool gradient = true;
   friend constexpr bool operator==(const place&, const place&) = default;
 };
 

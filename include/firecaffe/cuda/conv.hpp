@@ -68,17 +68,23 @@ class cuda_products {
 template <class V>
 class cuda_convolution {
  public:
-  cuda_convolution(cuda_device& device, int batch, const cudnn_geometry& g, const layout& x, const layout& y)
+  cuda_convolution(const cudnn_geometry& g, const place& x, const place& y)
       : g_(g),
-        x_pitch_(x.pixel),
-        y_pitch_(y.pixel),
+        x_pitch_(x.strides.pixel),
+        y_pitch_(y.strides.pixel),
+        x_gradient_(x.gradient),
+        y_gradient_(y.gradient),
         whole_packs_(g.y_channels % lanes<V> == 0),
-        stages_dy_(whole_packs_ && y.pixel != g.y_channels),
-        products_(g) {
-    for (const auto what : {cudnn_request::forward, cudnn_request::forward_bias_relu})
-      device.scratch(products_.workspace(device, forward_request(what, batch)));
+        stages_dy_(whole_packs_ && y.strides.pixel != g.y_channels),
+        products_(g) {}
+
+  // Scratch for what will be asked of it.
+  template <class Activation>
+  void prepare(cuda_device& device, int batch, bool biased) {
+    device.scratch(products_.workspace(device, forward_request<Activation>(batch, biased)));
+    if (!y_gradient_) return;
     const cudnn_request x_gradient = backward_request(cudnn_request::input_gradient, batch);
-    device.scratch(staged_dy_bytes(batch) + products_.workspace(device, x_gradient));
+    device.scratch(staged_dy_bytes(batch) + (x_gradient_ ? products_.workspace(device, x_gradient) : 0));
     const cudnn_request w_gradient = backward_request(cudnn_request::weight_gradient, batch);
     device.beside([&] { device.scratch(products_.weight_gradient_space(device, w_gradient, false)); });
   }
@@ -86,12 +92,8 @@ class cuda_convolution {
   template <class Activation>
   void forward(cuda_device& device, tensor_view<const V> x, tensor_view<V> y, const float* weight, const float* bias) {
     if (x.samples == 0) return;
-    constexpr bool rectifies = std::is_same_v<Activation, relu>, passes = std::is_same_v<Activation, identity>;
-    const bool adds_bias = bias && whole_packs_ && (rectifies || passes);
-    const cudnn_request r = forward_request(!adds_bias  ? cudnn_request::forward
-                                            : rectifies ? cudnn_request::forward_bias_relu
-                                                        : cudnn_request::forward_bias,
-                                            x.samples);
+    const cudnn_request r = forward_request<Activation>(x.samples, bias != nullptr);
+    const bool adds_bias = r.what != cudnn_request::forward;
     products_.run(device, r, x.data, device.template factor<V>(weight), y.data,
                   adds_bias ? device.template factor<V>(bias) : nullptr,
                   device.scratch(products_.workspace(device, r)));
@@ -130,7 +132,14 @@ class cuda_convolution {
   }
 
  private:
-  cudnn_request forward_request(cudnn_request::pass what, int samples) const {
+  // Bias and ReLU go along where they can.
+  template <class Activation>
+  cudnn_request forward_request(int samples, bool biased) const {
+    constexpr bool rectifies = std::is_same_v<Activation, relu>, passes = std::is_same_v<Activation, identity>;
+    const bool adds_bias = biased && whole_packs_ && (rectifies || passes);
+    const auto what = !adds_bias  ? cudnn_request::forward
+                      : rectifies ? cudnn_request::forward_bias_relu
+                                  : cudnn_request::forward_bias;
     return {what, samples, x_pitch_, y_pitch_};
   }
   cudnn_request backward_request(cudnn_request::pass what, int samples, bool add = false) const {
@@ -143,6 +152,7 @@ class cuda_convolution {
 
   cudnn_geometry g_;
   std::int64_t x_pitch_, y_pitch_;
+  bool x_gradient_, y_gradient_;
   bool whole_packs_, stages_dy_;  // channels of y are whole packs; its dy is packed for cuDNN
   cuda_products<V> products_;
 };
@@ -160,7 +170,9 @@ struct cuda_conv {
     return s;
   }
 
-  cuda_conv(cuda_device& device, int batch) : run_(device, batch, geometry, In.strides, Out.strides) {}
+  cuda_conv(cuda_device& device, int batch) : run_(geometry, In, Out) {
+    run_.template prepare<Activation>(device, batch, Conv::settings.bias);
+  }
 
   void forward(cuda_device& device, tensor_view<const V> x, tensor_view<V> y, parameters<const float*> p, const pass&) {
     run_.template forward<Activation>(device, x, y, p.weight, bias_or_null(p));

@@ -25,8 +25,9 @@ class cuda_conv_transpose {
   }
 
   cuda_conv_transpose(cuda_device& device, int batch) : products_(geometry) {
-    for (const auto what : {cudnn_request::input_gradient, cudnn_request::forward})
-      device.scratch(products_.workspace(device, request(what, batch)));
+    device.scratch(products_.workspace(device, request(cudnn_request::input_gradient, batch)));
+    if (!Out.gradient) return;
+    if (In.gradient) device.scratch(products_.workspace(device, request(cudnn_request::forward, batch)));
     const cudnn_request w = request(cudnn_request::weight_gradient, batch);
     device.beside([&] { device.scratch(products_.weight_gradient_space(device, w, false)); });
   }

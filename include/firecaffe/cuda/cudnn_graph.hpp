@@ -120,9 +120,9 @@ class cudnn_plan {
 class cudnn_candidates {
  public:
   struct filter {
-    bool repeatable = true, tensor_cores = true;  // engines that add up in a fixed order; that may round to TF32
-    bool tensor_cores_first = false;              // where heuristics put others before them
-    std::size_t workspace = std::size_t{1} << 30;
+    bool repeatable = true, tensor_cores = true;   // engines that add up in a fixed order; that may round to TF32
+    bool tensor_cores_first = false;               // where heuristics put others before them
+    std::size_t workspace = std::size_t{8} << 30;  // at most, bytes
   };
 
   cudnn_candidates(const cudnn_descriptor& properties, std::span<const cudnn_descriptor> operations, const filter& f)

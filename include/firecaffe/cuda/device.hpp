@@ -323,10 +323,7 @@ class cuda_device {
   // Made, and where the policy says so timed, when first asked for.
   const cudnn_plan& cudnn_plan_for(const cudnn_geometry& g, cudnnDataType_t type, const cudnn_request& r) {
     const device_scope scope(ordinal());
-    const bool fastest = policy().kernels == cuda_kernels::fastest;
-    return state_->plans.find(
-        cudnn(), state_->cudnn_properties(), stream(),
-        {{!fastest, policy().math != cuda_math::fp32, policy().math == cuda_math::tf32}, fastest ? 8 : 1}, g, type, r);
+    return state_->plans.find(cudnn(), state_->cudnn_properties(), stream(), state_->convolutions, g, type, r);
   }
 
  private:

@@ -27,12 +27,8 @@ class input_feed {
       s.raw = device_memory<char>(bytes, device, up_.get());
     }
     wait_for_event(up_.get(), s.consumed, device);
-    const bool direct = is_page_locked(from);
-    if (direct)
-      check_status(cudaMemcpyAsync(s.raw.data(), from, bytes, cudaMemcpyHostToDevice, up_.get()),
-                   "cudaMemcpyAsync to the device", device);
-    else
-      pieces_.send(s.raw.data(), from, bytes, device, up_.get());
+    const bool direct = is_page_locked(from) && copies(s.raw.data(), from, bytes, device);
+    if (!direct) pieces_.send(s.raw.data(), from, bytes, device, up_.get());
     chain_streams(s.copied, up_.get(), main, device);
     if (direct) check_status(cudaEventSynchronize(s.copied.get()), "cudaEventSynchronize", device);
     return s.raw.data();
@@ -44,6 +40,13 @@ class input_feed {
   }
 
  private:
+  // Not what is page-locked at its beginning only: such memory is refused.
+  bool copies(void* to, const void* from, std::size_t bytes, int device) {
+    const cudaError_t status = cudaMemcpyAsync(to, from, bytes, cudaMemcpyHostToDevice, up_.get());
+    if (status == cudaErrorInvalidValue) return cudaGetLastError(), false;
+    check_status(status, "cudaMemcpyAsync to the device", device);
+    return true;
+  }
   static bool is_page_locked(const void* p) {
     cudaPointerAttributes a{};
     if (cudaPointerGetAttributes(&a, p) == cudaSuccess) return a.type == cudaMemoryTypeHost;

@@ -9,7 +9,8 @@
 namespace firecaffe {
 
 // Work that is asked for again and again, as CUDA graphs: see train/recorded_passes.hpp. A graph holds addresses; it is
-// made anew when memory that ops share has moved.
+// made anew when memory that ops share has moved. While one is recorded no other thread may destroy an object of the
+// device: cudnnDestroy waits for all that the device does, which ends the recording with an error.
 class cuda_recorder {
  public:
   using key = std::array<std::int64_t, 5>;

@@ -30,6 +30,7 @@ struct cuda_resources {
   std::unique_ptr<cublas_lt> products;
   std::unique_ptr<cudnn_descriptor> properties;
   cudnn_plans plans;
+  cudnn_plans::choice convolutions;
   std::unique_ptr<cuda_lane> main, side;  // the second is made when something first goes on beside something else
   cuda_lane* lane = nullptr;              // the one that is asked
   owned_event forked, joined;
@@ -90,6 +91,10 @@ struct cuda_resources {
     main = std::make_unique<cuda_lane>(ordinal, users);
     lane = main.get();
     const bool fastest = policy.kernels == cuda_kernels::fastest;
+    std::size_t free = 0, total = 0;
+    check_status(cudaMemGetInfo(&free, &total), "cudaMemGetInfo", ordinal);
+    convolutions = {{!fastest, policy.math != cuda_math::fp32, policy.math == cuda_math::tf32, total / 8},
+                    fastest ? 8 : 1};
     const auto of_floats = policy.math == cuda_math::tf32 ? CUBLAS_COMPUTE_32F_FAST_TF32 : CUBLAS_COMPUTE_32F;
     products = std::make_unique<cublas_lt>(ordinal, cublas_lt_choice{of_floats, !fastest, fastest ? 8 : 1});
   }

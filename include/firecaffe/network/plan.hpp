@@ -310,7 +310,7 @@ constexpr planner<Net, Device, Options> plan{};
 template <class Net, class Device, plan_options Options>
 constexpr place place_of(int value) {
   const auto& v = plan<Net, Device, Options>.values[value];
-  return {v.extents, v.strides};
+  return {v.extents, v.strides, v.gradient};
 }
 
 }  // namespace firecaffe
