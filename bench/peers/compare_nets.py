@@ -14,6 +14,7 @@ import os
 import statistics
 import subprocess
 import sys
+import tempfile
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 BATCHES = {"lenet": 64, "nin": 16, "alexnet": 64, "bvlc_alexnet": 64, "bvlc_alexnet_without_lrn": 64, "googlenet": 16,
@@ -30,6 +31,9 @@ def options():
     parser.add_argument("--formats", default="nchw,nhwc,mkldnn", help="layouts to try PyTorch in")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--seconds", type=float, default=6, help="that a run measures for")
+    parser.add_argument("--start-up", type=float, default=300,
+                        help="seconds beside ten times those that it measures for, after which a run is ended and has failed "
+                             "(%(default)s)")
     parser.add_argument("--build", default=os.path.join(HERE, "..", "..", "build"))
     parser.add_argument("--python", default="/usr/bin/python3", help="an interpreter that has PyTorch")
     return parser.parse_args()
@@ -58,28 +62,34 @@ def objects(text):
             pass
 
 
-def run_all(command, environment={}):
-    """The JSON objects that a program printed, and why it failed, if it did."""
-    try:
-        done = subprocess.run(command, env={**os.environ, **environment}, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-                              text=True)
-    except OSError as e:
-        return [], str(e)
-    results = list(objects(done.stdout))
-    if done.returncode == 0 and results:
-        return results, ""
-    message = done.stderr.strip().splitlines()
+def run_all(command, environment={}, limit=None):
+    """The JSON objects that a program printed, and why it failed, if it did; after `limit` seconds it is ended."""
+    # Files, as a pipe may be held open by what the program has started.
+    with tempfile.TemporaryFile("w+", errors="replace") as out, tempfile.TemporaryFile("w+", errors="replace") as err:
+        why = ""
+        try:
+            done = subprocess.run(command, env={**os.environ, **environment}, stdout=out, stderr=err, timeout=limit)
+        except subprocess.TimeoutExpired:
+            why = f"ended after {limit:.0f} seconds"
+        except OSError as e:
+            return [], str(e)
+        out.seek(0)
+        err.seek(0)
+        results, message = list(objects(out.read())), err.read().strip().splitlines()
+    if why or (done.returncode == 0 and results):
+        return results, why
     return results, message[-1] if message else f"status {done.returncode}"
 
 
-def run(command, environment):
-    results, why = run_all(command, environment)
+def run(command, environment, limit):
+    results, why = run_all(command, environment, limit)
     return (None, why) if why else (results[-1], "")
 
 
 def main():
     o = options()
     threads_list = [int(t) for t in o.threads.split(",")]
+    limit = o.start_up + 10 * o.seconds
     tuned = {"MALLOC_MMAP_THRESHOLD_": "8589934592", "MALLOC_TRIM_THRESHOLD_": "17179869184",
              "GLIBC_TUNABLES": "glibc.malloc.hugetlb=1", "PYTHONDONTWRITEBYTECODE": "1", **blas_setting()}
     ratios = collections.defaultdict(list)
@@ -99,7 +109,7 @@ def main():
             def theirs(layout):
                 result, why = run([o.python, os.path.join(HERE, "torch_throughput.py"), "--net", base, *lrn, "--batch",
                                    str(batch), "--threads", str(threads), "--format", layout, "--seconds",
-                                   str(o.seconds)], {**tuned, **bound})
+                                   str(o.seconds)], {**tuned, **bound}, limit)
                 if result is None:
                     print(f"PyTorch, {net}, {layout}: {why}", file=sys.stderr)
                 else:
@@ -108,7 +118,7 @@ def main():
 
             ours_all, theirs_all, best = [], [], None
             for round_number in range(o.rounds):
-                ours, why = run(ours_command, {"OMP_NUM_THREADS": str(threads)})
+                ours, why = run(ours_command, {"OMP_NUM_THREADS": str(threads)}, limit)
                 if ours is None:
                     sys.exit(f"{' '.join(ours_command)}: {why}")
                 print(json.dumps({"who": "firecaffe", **ours}), flush=True)
@@ -121,7 +131,8 @@ def main():
                     other = tried[best]
                 else:
                     other = theirs(best)
-                ours_all.append(ours), theirs_all.append(other)
+                if other is not None:  # a round counts where both ran
+                    ours_all.append(ours), theirs_all.append(other)
             speed = [statistics.median(r["images_per_second"] for r in rs) for rs in (ours_all, theirs_all)]
             memory = [statistics.median(r["peak_rss_bytes"] for r in rs) for rs in (ours_all, theirs_all)]
             pairs = sorted(a["images_per_second"] / b["images_per_second"] for a, b in zip(ours_all, theirs_all))
