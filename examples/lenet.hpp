@@ -40,7 +40,8 @@ constexpr const char* usage =
     "  --seed N           of weights and shuffles (1)\n"
     "  --metrics FILE     one JSON object per line for every step, epoch and evaluation\n"
     "  --trace FILE       what every rank did when, for Perfetto or chrome://tracing (the first thousand steps or "
-    "so)\n";
+    "so);\n"
+    "                     a GPU then has its ops one by one, not as graphs, and is slower\n";
 
 inline arguments parse(int argc, char** argv) {
   arguments a;

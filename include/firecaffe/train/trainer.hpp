@@ -144,7 +144,8 @@ class trainer {
   // Seconds that fit() has waited for batches: what they cost beyond what went on in the background.
   double seconds_waited_for_data() const { return data_waited_; }
   // Where every op, update and wait of this rank is recorded from now on, and every message; nullptr: nowhere. With a
-  // progress thread the two must be apart.
+  // progress thread the two must be apart. While there is a log, a device that replays steps (CUDA graphs) is asked for
+  // every op anew, and for no step before the last is done: that takes longer than training without.
   void record_into(timeline* log, timeline* messages) {
     log_.record_into(log);
     if constexpr (requires { communicator_->record_into(messages); }) communicator_->record_into(messages);
