@@ -1,6 +1,8 @@
-# cuDNN, beside the CUDA toolkit or in CUDNN_ROOT. Target CUDNN::cudnn.
+# cuDNN, beside the CUDA toolkit or in CUDNN_ROOT. Target CUDNN::cudnn. A Python wheel or a package without development
+# files has the library by its versioned name alone.
 find_path(CUDNN_INCLUDE_DIR cudnn.h HINTS ${CUDAToolkit_INCLUDE_DIRS} PATHS ENV CPATH PATH_SUFFIXES include)
-find_library(CUDNN_LIBRARY cudnn HINTS ${CUDAToolkit_LIBRARY_DIR} PATHS ENV LIBRARY_PATH PATH_SUFFIXES lib64 lib)
+find_library(CUDNN_LIBRARY NAMES cudnn libcudnn.so.9 NAMES_PER_DIR HINTS ${CUDAToolkit_LIBRARY_DIR}
+  PATHS ENV LIBRARY_PATH PATH_SUFFIXES lib64 lib)
 set(CUDNN_VERSION "")
 if(EXISTS "${CUDNN_INCLUDE_DIR}/cudnn_version.h")
   file(STRINGS "${CUDNN_INCLUDE_DIR}/cudnn_version.h" lines REGEX "define CUDNN_(MAJOR|MINOR|PATCHLEVEL) [0-9]")

@@ -1,7 +1,8 @@
-# NCCL, beside the CUDA toolkit or in NCCL_ROOT. Target NCCL::nccl.
+# NCCL, beside the CUDA toolkit or in NCCL_ROOT. Target NCCL::nccl. A Python wheel or a package without development files
+# has the library by its versioned name alone.
 find_path(NCCL_INCLUDE_DIR nccl.h HINTS ${CUDAToolkit_INCLUDE_DIRS} PATHS ENV CPATH PATH_SUFFIXES include)
-find_library(NCCL_LIBRARY nccl HINTS ${CUDAToolkit_LIBRARY_ROOT} ${CUDAToolkit_LIBRARY_DIR}/.. PATHS ENV LIBRARY_PATH
-  PATH_SUFFIXES lib64 lib)
+find_library(NCCL_LIBRARY NAMES nccl libnccl.so.2 NAMES_PER_DIR HINTS ${CUDAToolkit_LIBRARY_ROOT} ${CUDAToolkit_LIBRARY_DIR}/..
+  PATHS ENV LIBRARY_PATH PATH_SUFFIXES lib64 lib)
 set(NCCL_VERSION "")
 if(EXISTS "${NCCL_INCLUDE_DIR}/nccl.h")
   file(STRINGS "${NCCL_INCLUDE_DIR}/nccl.h" lines REGEX "define NCCL_(MAJOR|MINOR|PATCH) +[0-9]")

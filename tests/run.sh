@@ -4,6 +4,7 @@
 # The last line is `N passed, N failed, N skipped`. FIRECAFFE_BUILD_DIR, FIRECAFFE_JOBS: as for examples/run.sh.
 # FIRECAFFE_NETS: a list such as "lenet;googlenet" of the networks that programs are built with, where not all are wanted.
 # FIRECAFFE_TEST_CUDA_ARCHITECTURES: a list such as "90" of those that tests are compiled for, where not all are wanted.
+# FIRECAFFE_REQUIRE_CUDA=1: tests that find no GPU fail, and say why, where they are skipped otherwise.
 set -euo pipefail
 . "$(dirname "${BASH_SOURCE[0]}")/../cmake/packages.sh"
 sanitize=0; with_build=1
@@ -11,7 +12,7 @@ while :; do
   case ${1:-} in
     --sanitize) sanitize=1 ;;
     --no-build) with_build=0 ;;
-    -h | --help) sed -n '2,6s/^# //p' "${BASH_SOURCE[0]}"; exit 0 ;;
+    -h | --help) sed -n '2,7s/^# //p' "${BASH_SOURCE[0]}"; exit 0 ;;
     *) break ;;
   esac
   shift

@@ -3,7 +3,6 @@
 #define DOCTEST_CONFIG_IMPLEMENT
 #include <doctest/doctest.h>
 
-#include <cstdio>
 #include <random>
 #include <string>
 #include <vector>
@@ -15,6 +14,7 @@
 #include "firecaffe/comm/mpi_session.hpp"
 #include "firecaffe/cuda.hpp"
 #include "firecaffe/mpi.hpp"
+#include "no_device.hpp"
 
 using namespace firecaffe;
 using on_device = mpi::device_messages<firecaffe::cuda>;
@@ -70,9 +70,6 @@ TEST_CASE("sums where the device has them, or a refusal") {
 
 int main(int argc, char** argv) {
   mpi::session session{argc, argv};
-  if (!firecaffe::cuda::available()) {
-    std::printf("skipped: no device\n");
-    return 77;
-  }
+  if (const int status = status_without_device()) return status;
   return doctest::Context(argc, argv).run();
 }
