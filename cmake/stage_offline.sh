@@ -3,12 +3,15 @@
 # Collects into DIR what a machine that has compilers, CMake and CUDA but no network may lack to build and test firecaffe:
 # the headers of Boost.PFR, doctest, CLI11 and zlib, zlib itself, and Open MPI with the libraries it needs, copied from this
 # machine (of the same processor and of no newer C library). There:
-#   . DIR/env.sh && cmake -S firecaffe -B build && cmake --build build
+#   . DIR/env.sh && cmake -S firecaffe -B build -G Ninja -DFIRECAFFE_CUDA=ON
+#   cmake --build build --target test_cuda bench_throughput_cuda lenet_cuda    # what runs on a GPU; all without --target
+# and bench/gpu_check.sh runs them. Without ninja: no -G, and -j16 for the build. -DCMAKE_CUDA_ARCHITECTURES=90-real compiles
+# for one device alone (an H100); -DCUDNN_ROOT=..., -DNCCL_ROOT=... name libraries that lie elsewhere.
 # Open MPI's components that need more libraries (fabrics, schedulers) stay behind: it is one to test with, on one node. A
 # cluster's own MPI is the better one; with `FIRECAFFE_STAGE_MPI=0` it is left out.
 set -euo pipefail
 case ${1:-} in
-  "" | -h | --help) sed -n '2,9s/^# \{0,1\}//p' "${BASH_SOURCE[0]}"; [ $# -gt 0 ]; exit ;;
+  "" | -h | --help) sed -n '2,12s/^# \{0,1\}//p' "${BASH_SOURCE[0]}"; [ $# -gt 0 ]; exit ;;
 esac
 . "$(dirname "${BASH_SOURCE[0]}")/packages.sh"  # say, die, compiler
 mkdir -p "$1" || die "cannot write $1"
@@ -29,6 +32,10 @@ if [ -d "$stage/mpi" ]; then
 fi
 unset stage
 END
+{  # so that mpirun starts as root too, and with fewer cores than ranks; what the user has set stays
+  echo
+  sed -n 's/^\([A-Z][A-Za-z_]*\)=\(.*\)$/export \1=${\1-\2}/p' "$(dirname "${BASH_SOURCE[0]}")/mpi.env"
+} >>"$stage/env.sh"
 cxx=$(compiler) || die "no C++ compiler here (Debian: g++)"
 
 # The folder in which the compiler finds a header.
