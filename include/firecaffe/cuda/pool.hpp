@@ -74,22 +74,31 @@ struct pool_geometry {
   __device__ float share(const point& o) const {
     return 1.0f / float(d.divisor(o.d) * h.divisor(o.h) * w.divisor(o.w));
   }
-  // f(pixel) for the pixels of window `o` that are inside the input, and for the windows that pixel `i` is in.
-  template <class F>
-  __device__ void for_each_inside(const point& o, F f) const {
-    visit(d.inside(o.d), h.inside(o.h), w.inside(o.w), f);
+  // use(pixel, load(pixel)) for the pixels of window `o` that are inside the input, and for the windows that pixel `i`
+  // is in.
+  template <int ahead, class Load, class Use>
+  __device__ void for_each_inside(const point& o, Load load, Use use) const {
+    visit<ahead>(d.inside(o.d), h.inside(o.h), w.inside(o.w), load, use);
   }
-  template <class F>
-  __device__ void for_each_window(const point& i, F f) const {
-    visit(d.windows(i.d), h.windows(i.h), w.windows(i.w), f);
+  template <int ahead, class Load, class Use>
+  __device__ void for_each_window(const point& i, Load load, Use use) const {
+    visit<ahead>(d.windows(i.d), h.windows(i.h), w.windows(i.w), load, use);
   }
 
  private:
-  template <class F>
-  __device__ static void visit(pool_range in, pool_range down, pool_range across, F f) {
+  template <int ahead, class Load, class Use>
+  __device__ static void visit(pool_range in, pool_range down, pool_range across, Load load, Use use) {
     for (int a = in.first; a < in.last; ++a)
       for (int b = down.first; b < down.last; ++b)
-        for (int c = across.first; c < across.last; ++c) f(point{a, b, c});
+        for (int c = across.first; c < across.last; c += ahead) {
+          decltype(load(point{})) held[ahead];
+#pragma unroll
+          for (int k = 0; k < ahead; ++k)
+            if (c + k < across.last) held[k] = load(point{a, b, c + k});
+#pragma unroll
+          for (int k = 0; k < ahead; ++k)
+            if (c + k < across.last) use(point{a, b, c + k}, held[k]);
+        }
   }
 };
 
@@ -103,6 +112,7 @@ struct alignas(N * sizeof(Index) < 16 ? N * sizeof(Index) : 16) winners {
 template <class Index, class V>
 struct max_pool_forward {
   static constexpr int n = lanes<V>;
+  using point = pool_geometry::point;
   pool_geometry g;
   rows<const V> x;
   rows<V> y;
@@ -110,16 +120,19 @@ struct max_pool_forward {
 
   __device__ void operator()(std::uint32_t i) const {
     const auto p = g.at_output(i);
-    float best[n] = {}, here[n];
+    float best[n] = {};
     winners<Index, n> which = {};
     bool first = true;
-    g.for_each_inside(p, [&](const pool_geometry::point& pixel) {
-      load_pack(here, x.data + g.in_row(p, pixel) * x.pitch + p.column);
-      const auto tap = Index(g.tap(p, pixel));
-      for (int j = 0; j < n; ++j)
-        if (first || here[j] > best[j]) best[j] = here[j], which.of[j] = tap;
-      first = false;
-    });
+    g.for_each_inside<2>(
+        p, [&](const point& pixel) { return read_pack<n>(x.data + g.in_row(p, pixel) * x.pitch + p.column); },
+        [&](const point& pixel, const pack<n, V>& here) {
+          const auto tap = Index(g.tap(p, pixel));
+          for (int j = 0; j < n; ++j) {
+            const auto v = static_cast<float>(here.of[j]);
+            if (first || v > best[j]) best[j] = v, which.of[j] = tap;
+          }
+          first = false;
+        });
     store_pack(y.data + g.out_row(p, p) * y.pitch + p.column, best);
     winner[i] = which;
   }
@@ -129,6 +142,7 @@ struct max_pool_forward {
 template <class Index, class V>
 struct max_pool_backward {
   static constexpr int n = lanes<V>;
+  using point = pool_geometry::point;
   pool_geometry g;
   const winners<Index, n>* winner;
   rows<const V> dy;
@@ -138,16 +152,23 @@ struct max_pool_backward {
   __device__ void operator()(std::uint32_t i) const {
     const auto p = g.at_input(i);
     V* out = dx.data + g.in_row(p, p) * dx.pitch + p.column;
-    float total[n] = {}, share[n];
+    float total[n] = {};
     if (add) load_pack(total, out);
-    g.for_each_window(p, [&](const pool_geometry::point& window) {
-      const std::int64_t row = g.out_row(p, window);
-      const winners<Index, n> which = winner[row * g.packs_per_row + p.column / n];
-      load_pack(share, dy.data + row * dy.pitch + p.column);
-      const auto tap = Index(g.tap(window, p));
-      for (int j = 0; j < n; ++j)
-        if (which.of[j] == tap) total[j] += share[j];
-    });
+    struct loaded {
+      winners<Index, n> which;
+      pack<n, V> share;
+    };
+    g.for_each_window<2>(
+        p,
+        [&](const point& window) -> loaded {
+          const std::int64_t row = g.out_row(p, window);
+          return {winner[row * g.packs_per_row + p.column / n], read_pack<n>(dy.data + row * dy.pitch + p.column)};
+        },
+        [&](const point& window, const loaded& l) {
+          const auto tap = Index(g.tap(window, p));
+          for (int j = 0; j < n; ++j)
+            if (l.which.of[j] == tap) total[j] += static_cast<float>(l.share.of[j]);
+        });
     store_pack(out, total);
   }
 };
@@ -155,17 +176,19 @@ struct max_pool_backward {
 template <class V>
 struct avg_pool_forward {
   static constexpr int n = lanes<V>;
+  using point = pool_geometry::point;
   pool_geometry g;
   rows<const V> x;
   rows<V> y;
 
   __device__ void operator()(std::uint32_t i) const {
     const auto p = g.at_output(i);
-    float total[n] = {}, here[n];
-    g.for_each_inside(p, [&](const pool_geometry::point& pixel) {
-      load_pack(here, x.data + g.in_row(p, pixel) * x.pitch + p.column);
-      for (int j = 0; j < n; ++j) total[j] += here[j];
-    });
+    float total[n] = {};
+    g.for_each_inside<4>(
+        p, [&](const point& pixel) { return read_pack<n>(x.data + g.in_row(p, pixel) * x.pitch + p.column); },
+        [&](const point&, const pack<n, V>& here) {
+          for (int j = 0; j < n; ++j) total[j] += static_cast<float>(here.of[j]);
+        });
     for (float& t : total) t *= g.share(p);
     store_pack(y.data + g.out_row(p, p) * y.pitch + p.column, total);
   }
@@ -174,6 +197,7 @@ struct avg_pool_forward {
 template <class V>
 struct avg_pool_backward {
   static constexpr int n = lanes<V>;
+  using point = pool_geometry::point;
   pool_geometry g;
   rows<const V> dy;
   rows<V> dx;
@@ -182,12 +206,13 @@ struct avg_pool_backward {
   __device__ void operator()(std::uint32_t i) const {
     const auto p = g.at_input(i);
     V* out = dx.data + g.in_row(p, p) * dx.pitch + p.column;
-    float total[n] = {}, part[n];
+    float total[n] = {};
     if (add) load_pack(total, out);
-    g.for_each_window(p, [&](const pool_geometry::point& window) {
-      load_pack(part, dy.data + g.out_row(p, window) * dy.pitch + p.column);
-      for (int j = 0; j < n; ++j) total[j] += part[j] * g.share(window);
-    });
+    g.for_each_window<4>(
+        p, [&](const point& window) { return read_pack<n>(dy.data + g.out_row(p, window) * dy.pitch + p.column); },
+        [&](const point& window, const pack<n, V>& part) {
+          for (int j = 0; j < n; ++j) total[j] += static_cast<float>(part.of[j]) * g.share(window);
+        });
     store_pack(out, total);
   }
 };
