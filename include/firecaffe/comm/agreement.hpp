@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "../core/error.hpp"
+#include "../core/hash.hpp"
 
 namespace firecaffe {
 
@@ -25,7 +26,7 @@ void agree_on(int rank, int ranks, std::uint64_t hash, std::string_view descript
   if (ranks == 1) return;
   const std::string own = std::string("; ").append(settings);
   const std::string mine = std::string(description.substr(0, description_limit)) + own;
-  for (const char c : own) hash = (hash ^ static_cast<unsigned char>(c)) * 0x100000001b3;  // FNV-1a
+  hash = hash_of(own, hash);
 
   double first[4] = {};  // rank 0's, in pieces that a double holds exactly
   for (int i = 0; i < 4; ++i) first[i] = rank == 0 ? static_cast<double>(hash >> (16 * i) & 0xffff) : 0.0;

@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "../core/error.hpp"
+#include "../core/hash.hpp"
 #include "communicator.hpp"
 #include "cost.hpp"
 #include "direct_schedule.hpp"
@@ -166,12 +167,6 @@ class choosing_communicator {
     bool exact;
     candidate how;
   };
-
-  static constexpr std::uint64_t hash_of(std::string_view text) {
-    std::uint64_t hash = 0xcbf29ce484222325;
-    for (const char c : text) hash = (hash ^ static_cast<unsigned char>(c)) * 0x100000001b3;  // FNV-1a
-    return hash;
-  }
 
   const settled* find(int bucket, std::size_t elements, std::size_t element_bytes) const {
     for (const settled& s : settled_)

@@ -4,18 +4,12 @@
 #include <cstdio>
 #include <string>
 
+#include "../core/hash.hpp"
 #include "../core/type_name.hpp"
 #include "../network/parameters.hpp"
 #include "../solvers/contract.hpp"
 
 namespace firecaffe {
-
-// FNV-1a
-constexpr std::uint64_t hash_of(std::string_view text) {
-  std::uint64_t h = 0xcbf29ce484222325;
-  for (const char c : text) h = (h ^ static_cast<unsigned char>(c)) * 0x100000001b3;
-  return h;
-}
 
 // With a space before it, and every digit that tells floats apart.
 inline std::string number_text(double x) {
