@@ -191,7 +191,8 @@ struct residuals
               sum<conv<16, kernel<1>>, identity>, tap<half<2>, relu, dense<3>, softmax_loss>, relu,
               concat<chain<sum<conv<16, kernel<1>>, identity>, relu>, sum<identity, conv<16, kernel<1>>, batch_norm<>>>,
               sum<concat<conv<16, kernel<1>>, conv<16, kernel<1>>>, conv<32, kernel<1>>>, elu<>, conv<8, kernel<1>>,
-              sum<identity, identity>, relu, dense<3>, softmax_loss> {};
+              sum<identity, identity>, relu, conv<8, kernel<1>>, sum<identity, identity, identity>,
+              sum<conv<8, kernel<1>>>, dense<3>, softmax_loss> {};
 
 // Concats with a concat in them, all in whole blocks: slices of slices. Dense layers read and write slices.
 struct slices : network<input<16, 3, 3>,

@@ -38,7 +38,7 @@ struct op_work_of {
       if (the_parameters.list[p].op == I) a.parameters += parameter_size * double(the_parameters.list[p].stored.extent);
     for (int k = 0; k < the_plan.operand_count(o); ++k) {
       const int v = the_plan.operand(o, k);
-      const bool lies_there = o.operands > 0 && the_plan.sliced[o.first_operand + k];
+      const bool lies_there = o.operands > 0 && the_plan.settled[o.first_operand + k];
       if (o.kind != fc::op_kind::concat || !lies_there) a.in += bytes(v);
       if (o.fused_leaf >= 0 || !lies_there) a.passed += bytes(v);
       a.wants_input = a.wants_input || the_plan.values[v].gradient;

@@ -30,12 +30,12 @@ struct symbolic_run {
       const auto& o = p.ops[i];
       if (gradient && o.kind == op_kind::sum && o.backward)
         for (int k = 0; k < o.operands; ++k)
-          if (p.operand(o, k) == v && p.sliced[o.first_operand + k]) return name(o.output, c, pixel, gradient);
+          if (p.operand(o, k) == v && p.settled[o.first_operand + k]) return name(o.output, c, pixel, gradient);
       if (o.kind != op_kind::concat || o.output != v) continue;
       int first = 0;
       for (int k = 0; k < o.operands; ++k) {
         const int part = p.operand(o, k), channels = p.values[part].extents.channels;
-        if (c < first + channels && (!gradient || p.sliced[o.first_operand + k]))
+        if (c < first + channels && (!gradient || p.settled[o.first_operand + k]))
           return name(part, c - first, pixel, gradient);
         first += channels;
         if (c < first) break;
@@ -80,7 +80,7 @@ struct symbolic_run {
     }
     for (int k = 0; k < p.operand_count(o); ++k) {
       const int v = p.operand(o, k);
-      if (!p.values[v].gradient || (o.operands > 0 && p.sliced[o.first_operand + k])) continue;
+      if (!p.values[v].gradient || (o.operands > 0 && p.settled[o.first_operand + k])) continue;
       if (p.accumulates(I, v)) read(v, true);
       write(v, true);
     }
@@ -131,10 +131,10 @@ TEST_CASE("branches in whole blocks are slices, others are copied") {
   struct net : fc::network<fc::input<16, 6, 5>, networks::inception<16, 32, 8, 24>, networks::inception<16, 8, 8, 4>,
                            fc::dense<2>, fc::softmax_loss> {};
   constexpr auto& p = fc::plan<net, fc::basic_cpu<8>>;
-  for (int k = 0; k < 4; ++k) CHECK(p.sliced[k]);
-  CHECK((p.sliced[4] && p.sliced[5] && p.sliced[6] && !p.sliced[7]));
-  for (int k = 0; k < 8; ++k) CHECK(fc::plan<net, fc::reference>.sliced[k]);
-  for (int k = 0; k < 8; ++k) CHECK(!fc::plan<net, fc::copying_reference>.sliced[k]);
+  for (int k = 0; k < 4; ++k) CHECK(p.settled[k]);
+  CHECK((p.settled[4] && p.settled[5] && p.settled[6] && !p.settled[7]));
+  for (int k = 0; k < 8; ++k) CHECK(fc::plan<net, fc::reference>.settled[k]);
+  for (int k = 0; k < 8; ++k) CHECK(!fc::plan<net, fc::copying_reference>.settled[k]);
 }
 
 TEST_CASE("a value that is read after the concat is not overwritten by it") {
@@ -142,8 +142,8 @@ TEST_CASE("a value that is read after the concat is not overwritten by it") {
                            fc::concat<fc::conv<8, fc::kernel<1>>, fc::identity>, fc::dense<2>, fc::softmax_loss> {};
   struct input_first : fc::network<fc::input<8, 2, 2>, fc::concat<fc::identity, fc::conv<8, fc::kernel<1>>>,
                                    fc::dense<2>, fc::softmax_loss> {};
-  CHECK((fc::plan<net, fc::basic_cpu<8>>.sliced[0] && fc::plan<net, fc::basic_cpu<8>>.sliced[1]));
-  CHECK(!fc::plan<input_first, fc::basic_cpu<8>>.sliced[0]);  // the network's input stays what the caller loaded
+  CHECK((fc::plan<net, fc::basic_cpu<8>>.settled[0] && fc::plan<net, fc::basic_cpu<8>>.settled[1]));
+  CHECK(!fc::plan<input_first, fc::basic_cpu<8>>.settled[0]);  // the network's input stays what the caller loaded
 }
 
 TEST_CASE("conv and dense layers take their activation along, and dropout runs in place") {
@@ -181,7 +181,7 @@ TEST_CASE("a sum lies where an operand did that nobody else reads, and takes its
     if (p.ops[i].kind == op_kind::sum) {
       CHECK(p.ops[i].fused_leaf >= 0);
       for (int k = 0; k < 2; ++k) {
-        CHECK(int(p.sliced[p.ops[i].first_operand + k]) == place[sums][k]);
+        CHECK(int(p.settled[p.ops[i].first_operand + k]) == place[sums][k]);
         CHECK(int(p.values[p.operand(p.ops[i], k)].home == p.values[p.ops[i].output].home) == place[sums][k]);
       }
       ++sums;

@@ -90,7 +90,7 @@ TEST_CASE("branches write where the concatenation reads") {
   for (int i = 0; i < plan.op_count; ++i)
     for (int k = 0; plan.ops[i].kind == fc::op_kind::concat && k < plan.ops[i].operands; ++k) {
       ++branches;
-      copied += !plan.sliced[plan.ops[i].first_operand + k];
+      copied += !plan.settled[plan.ops[i].first_operand + k];
     }
   CHECK(branches == 36);
   CHECK(copied == 0);

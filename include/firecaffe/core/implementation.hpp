@@ -19,7 +19,8 @@ struct place {
   friend constexpr bool operator==(const place&, const place&) = default;
 };
 
-// A layer followed by a pointwise layer, done in one pass (conv + bias + relu). A device says which pairs it fuses.
+// A layer followed by a pointwise layer, done in one pass (conv + bias + relu). A device says which pairs it fuses:
+//   Device::fuses<Layer, Pointwise>, and Device::fuses_sums for a sum with whatever follows it
 template <class Layer, class Pointwise>
 struct fused : Layer {
   using first = Layer;

@@ -111,6 +111,8 @@ struct implementation<basic_cuda<P>, Layer, In, Out> {
   using parameters = typename Layer::template parameters<U>;
   static constexpr int n = channelwise_parameters<Layer>, channels = In.extents.channels,
                        columns = padded_channels<V>(channels);
+  static_assert(n <= sum_room::most_sums,
+                "channelwise: on a GPU a layer has at most three parameters for each channel");
   static constexpr parameters<weight_layout> storage() { return canonical_storage<Layer>(In.extents); }
 
   implementation(cuda_device& device, int) { device.scratch(bytes); }

@@ -122,7 +122,7 @@ class cudnn_candidates {
   struct filter {
     bool repeatable = true, tensor_cores = true;   // engines that add up in a fixed order; that may round to TF32
     bool tensor_cores_first = false;               // where heuristics put others before them
-    std::size_t workspace = std::size_t{8} << 30;  // at most, bytes
+    std::size_t workspace = std::size_t{4} << 30;  // at most, bytes
   };
 
   cudnn_candidates(const cudnn_descriptor& properties, std::span<const cudnn_descriptor> operations, const filter& f)

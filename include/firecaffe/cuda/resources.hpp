@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <memory>
 
 #include "cudnn_plans.hpp"
@@ -93,7 +94,8 @@ struct cuda_resources {
     const bool fastest = policy.kernels == cuda_kernels::fastest;
     std::size_t free = 0, total = 0;
     check_status(cudaMemGetInfo(&free, &total), "cudaMemGetInfo", ordinal);
-    convolutions = {{!fastest, policy.math != cuda_math::fp32, policy.math == cuda_math::tf32, total / 8},
+    convolutions = {{!fastest, policy.math != cuda_math::fp32, policy.math == cuda_math::tf32,
+                     std::min(total / 16, cudnn_candidates::filter{}.workspace)},
                     fastest ? 8 : 1};
     const auto of_floats = policy.math == cuda_math::tf32 ? CUBLAS_COMPUTE_32F_FAST_TF32 : CUBLAS_COMPUTE_32F;
     products = std::make_unique<cublas_lt>(ordinal, cublas_lt_choice{of_floats, !fastest, fastest ? 8 : 1});

@@ -12,13 +12,14 @@ namespace firecaffe {
 // Sums whose order depends on the sizes alone: a run repeats to the bit. Atomics count blocks, and add nothing up.
 
 constexpr int sum_threads = 256;  // of a block
-constexpr int sum_blocks = 512;   // of a kernel whose blocks add up what each of them has: some for each multiprocessor
+constexpr int sum_blocks = 512;   // of a kernel, at most, where several share a sum: some for each multiprocessor
 
 // What these blocks share: what each of them has, and counters for last_to_arrive. A stream has one, for a kernel at a
 // time.
 struct sum_room {
   static constexpr int most_packs = 8;  // side by side in a block
-  static constexpr std::size_t partial_sums = std::size_t{2} * sum_blocks * most_packs * lanes<bfloat16>;
+  static constexpr int most_sums = 3;   // of each column
+  static constexpr std::size_t partial_sums = std::size_t{most_sums} * sum_blocks * most_packs * lanes<bfloat16>;
   float* partial;
   unsigned* counters;
 };
@@ -93,7 +94,7 @@ __device__ void sum_columns(std::int64_t first, std::int64_t last, int columns, 
 // row 0 of the block that comes last, and true there. Parts are of single precision, what they add up to is not.
 template <int N, int M>
 __device__ bool join_blocks(const float (&sums)[N][M], int columns, const sum_room& room, double (&totals)[N][M]) {
-  static_assert(N * M <= 2 * lanes<bfloat16>);
+  static_assert(N <= sum_room::most_sums);
   constexpr unsigned ahead = 4;
   const int column = int(blockIdx.x * blockDim.x + threadIdx.x) * M;
   for (int i = 0; i < N; ++i)

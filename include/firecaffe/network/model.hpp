@@ -142,7 +142,8 @@ class model {
   // The same as they lie in the device's memory.
   const double* device_results() const { return results_.data(); }
 
-  // A value, or its gradient where one is planned, in canonical order. Values between fused or in-place ops are gone.
+  // A value, or its gradient where one is planned, in canonical order. Values between fused or in-place ops, and
+  // one operand of a sum, may be gone.
   std::vector<T> value(int v) {
     std::vector<T> out(std::size_t(samples_) * std::size_t(the_plan.values[v].extents.elements()));
     device_.store(out.data(), constant(view(v)));
@@ -274,12 +275,12 @@ class model {
     }
   }
 
-  // The joins, compiled once a network.
+  // The joins, compiled once a network, and the sum once for each layer that it ends in.
   void concatenate(const planned_op& o) {
     int channel = 0;
     for (int k = 0; k < o.operands; ++k) {
       const auto part = constant(view(the_plan.operand(o, k)));
-      if (!the_plan.sliced[o.first_operand + k])
+      if (!the_plan.settled[o.first_operand + k])
         device_.copy_channels(view(o.output), channel, part, 0, part.extents.channels, false);
       channel += part.extents.channels;
     }
@@ -288,7 +289,9 @@ class model {
   void add_up(const planned_op& o) {
     const auto y = view(o.output);
     const auto first = constant(view(the_plan.operand(o, 0)));
-    if (o.operands == 1) return device_.transform(y, value_of_pointwise<Activation>{}, first);
+    const bool lies_there = o.operands == 1 && the_plan.settled[o.first_operand];
+    if (o.operands == 1 && !(lies_there && std::is_same_v<Activation, identity>))
+      device_.transform(y, value_of_pointwise<Activation>{}, first);
     for (int k = 1; k < o.operands; ++k) {
       const auto before = k == 1 ? first : constant(y), next = constant(view(the_plan.operand(o, k)));
       if (k + 1 < o.operands)
@@ -305,7 +308,7 @@ class model {
       const int v = the_plan.operand(o, k);
       const auto dx = gradient_view(v);
       const bool adds = the_plan.accumulates(index, v) || repeated(o, k);
-      if (!dx || the_plan.sliced[o.first_operand + k]) {
+      if (!dx || the_plan.settled[o.first_operand + k]) {
       } else if (o.kind == op_kind::concat) {
         device_.copy_channels(dx, 0, dy, channel, dx.extents.channels, adds);
       } else if (adds) {
@@ -320,7 +323,8 @@ class model {
   // Operand k's value has a share of the same op's gradient: an earlier operand's, or that of a slice it lies in.
   static constexpr bool repeated(const planned_op& o, int k) {
     for (int j = 0; j < o.operands; ++j)
-      if (j != k && the_plan.operand(o, j) == the_plan.operand(o, k) && (j < k || the_plan.sliced[o.first_operand + j]))
+      if (j != k && the_plan.operand(o, j) == the_plan.operand(o, k) &&
+          (j < k || the_plan.settled[o.first_operand + j]))
         return true;
     return false;
   }

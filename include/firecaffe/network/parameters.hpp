@@ -29,7 +29,8 @@ struct op_types {
   using layer_type = typename decltype(pick())::type;
 };
 
-// How an op with a layer runs. Joins (concat, sum) have no implementation; theirs is the pointwise layer they end in.
+// How an op with a layer runs. Joins (concat, sum) have no implementation: their layer_type is the pointwise layer that
+// a sum ends in, else identity.
 template <class Net, class Device, plan_options Options, int Op>
 using implementation_of =
     implementation<Device, typename op_types<Net, Device, Options, Op>::layer_type,

@@ -44,7 +44,7 @@ class planner {
  public:
   planned_op ops[max_ops + 1];
   planned_value values[max_values + 1];
-  bool sliced[source.operand_count + 1] = {};  // operand of a concat or sum that already lies where it belongs
+  bool settled[source.operand_count + 1] = {};  // operand of a concat or sum that already lies where it belongs
   int op_count = 0;
   std::size_t elements = 0;  // activations and their gradients, per sample
 
@@ -97,11 +97,12 @@ class planner {
     return false;
   }
 
-  static constexpr bool consumes(const op& o, int v) {
-    for (int i = 0; i < operand_count(o); ++i)
-      if (operand(o, i) == v) return true;
-    return false;
+  static constexpr int occurrences(const op& o, int v) {
+    int n = 0;
+    for (int k = 0; k < operand_count(o); ++k) n += operand(o, k) == v;
+    return n;
   }
+  static constexpr bool consumes(const op& o, int v) { return occurrences(o, v) > 0; }
 
   static constexpr int consumers_in_source(int v) {
     int n = 0;
@@ -184,9 +185,9 @@ class planner {
   constexpr void replace_operand(int i) {
     const op& o = ops[i];
     for (int k = o.operands > 1 ? 1 : 0; k >= 0; --k)
-      if (gives_way(i, operand(o, k))) {
+      if (gives_way(i, operand(o, k)) && occurrences(o, operand(o, k)) == 1) {
         settle(operand(o, k), o.output, 0);
-        sliced[o.first_operand + k] = true;
+        settled[o.first_operand + k] = true;
         return;
       }
   }
@@ -201,7 +202,7 @@ class planner {
       if (v != 0 && values[v].home == v && last_consumer_is(i, v, false) &&
           !(read_whole(v) && !Device::slices_are_whole) && Device::can_slice(values[o.output].extents, channel, part)) {
         settle(v, o.output, values[o.output].strides.offset(0, channel, 0));
-        sliced[o.first_operand + k] = true;
+        settled[o.first_operand + k] = true;
       }
       channel += part.channels;
     }

@@ -114,7 +114,7 @@ struct summary_table {
     std::string out;
     if (o.kind == op_kind::concat) {
       int copied = 0;
-      for (int k = 0; k < o.operands; ++k) copied += !the_plan.sliced[o.first_operand + k];
+      for (int k = 0; k < o.operands; ++k) copied += !the_plan.settled[o.first_operand + k];
       out = copied == 0 ? "no copy" : "copies " + std::to_string(copied) + " of " + std::to_string(o.operands);
     }
     const planned_value& y = the_plan.values[o.output];
@@ -124,7 +124,7 @@ struct summary_table {
     }
     for (int i = 0; i < the_plan.op_count; ++i)
       for (int k = 0; k < the_plan.ops[i].operands && the_plan.ops[i].kind == op_kind::concat; ++k)
-        if (the_plan.operand(the_plan.ops[i], k) == o.output && the_plan.sliced[the_plan.ops[i].first_operand + k])
+        if (the_plan.operand(the_plan.ops[i], k) == o.output && the_plan.settled[the_plan.ops[i].first_operand + k])
           out += (out.empty() ? "slice of op " : ", slice of op ") + std::to_string(i);
     return out;
   }
