@@ -131,9 +131,10 @@ struct agreement {
   static constexpr bool readable(const Plan& p, int v) {
     if (v >= int(sizeof p.values / sizeof p.values[0]) || !p.values[v].used) return false;
     for (int i = 0; i < p.op_count; ++i)
-      if (p.ops[i].kind == op_kind::transform && p.ops[i].input == v &&
-          p.values[v].home == p.values[p.ops[i].output].home)
-        return false;
+      for (int k = 0; k < p.operand_count(p.ops[i]); ++k)
+        if ((p.ops[i].kind == op_kind::transform || p.ops[i].kind == op_kind::sum) && p.operand(p.ops[i], k) == v &&
+            p.values[v].home == p.values[p.ops[i].output].home)
+          return false;
     return p.values[p.values[v].home].dies >= p.op_count;
   }
 

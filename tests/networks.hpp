@@ -194,6 +194,29 @@ struct residuals
               sum<identity, identity>, relu, conv<8, kernel<1>>, sum<identity, identity, identity>,
               sum<conv<8, kernel<1>>>, dense<3>, softmax_loss> {};
 
+// Sums that a normalisation takes along, as their first or second operand: with a ReLU, another activation, none, and
+// one of several that read the sum; that lie in the other operand's place, or pass it its gradient by writing or
+// adding; of images and over padding.
+template <int Outputs, class... Options>
+using normed = chain<conv<Outputs, kernel<1>, no_bias>, batch_norm<Options...>>;
+struct normalised_sums
+    : network<input<3, 5, 4>, sum<batch_norm<>, conv<3, kernel<1>>>, relu, conv<20, kernel<3>, pad<1>>, relu,
+              sum<normed<20>, identity>, relu, sum<normed<20, grain<2>>, conv<20, kernel<1>>>, relu,
+              sum<conv<20, kernel<1>>, normed<20, no_affine>>, relu, sum<normed<20, grain<3>>, normed<20>>,
+              sum<normed<20>, identity>, firecaffe::tanh, sum<identity, normed<20>>,
+              tap<half<2>, relu, dense<3>, softmax_loss>, relu, dense<3>, softmax_loss> {};
+
+// Where its slope at zero is infinite, whose other operand is read again behind it; of slices and in one. Last, ones
+// that none takes along: of its input, of three, of the same value.
+struct more_normalised_sums
+    : network<input<16, 5, 4>, conv<16, kernel<1>>, relu,
+              tap<half<2>, sum<normed<16>, identity>, relu, avg_pool<global>, dense<3>, softmax_loss>,
+              conv<5, kernel<2>>, sum<conv<5, kernel<1>>, normed<5>>, steep_at_zero, conv<16, kernel<1>>,
+              concat<sum<normed<16>, identity>, sum<conv<16, kernel<1>, no_bias>, batch_norm<>>>,
+              sum<concat<conv<16, kernel<1>>, conv<16, kernel<1>>>, normed<32>>, relu, conv<16, kernel<1>, no_bias>,
+              sum<identity, batch_norm<>>, relu, sum<normed<16>, identity, conv<16, kernel<1>>>,
+              conv<16, kernel<1>, no_bias>, batch_norm<>, sum<identity, identity>, relu, dense<3>, softmax_loss> {};
+
 // Concats with a concat in them, all in whole blocks: slices of slices. Dense layers read and write slices.
 struct slices : network<input<16, 3, 3>,
                         concat<concat<conv<16, kernel<1>>, chain<conv<16, kernel<3>, pad<1>>, relu, dropout<>>>,

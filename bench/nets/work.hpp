@@ -56,6 +56,7 @@ struct op_work_of {
       flops = double(the_plan.values[o.output].extents.elements()) * (o.operands - 1);
     else if constexpr (o.kind != fc::op_kind::concat)
       flops = double(fc::leaf_of<Net, o.leaf>::flops(the_plan.values[o.input].extents));
+    if (o.leaf >= 0 && o.operands > 0) flops += double(the_plan.values[o.output].extents.elements());
     if constexpr (o.fused_leaf >= 0)
       flops += double(fc::leaf_of<Net, o.fused_leaf>::flops(the_plan.values[o.output].extents));
     return {flops, a.in + a.out, a.parameters};
@@ -74,7 +75,7 @@ struct op_work_of {
       needs_output = needs_output || fc::leaf_of<Net, o.leaf>::backward_needs_output;
     }
     return {forward<I>().flops * ((a.parameters > 0) + a.wants_input),
-            a.out * (1 + needs_output) + a.in * needs_input + a.passed * a.wants_input,
+            a.out * (1 + needs_output) + (o.leaf >= 0 ? bytes(o.input) : a.in) * needs_input + a.passed * a.wants_input,
             a.parameters * (1 + a.wants_input)};
   }
 };

@@ -15,6 +15,8 @@ TEST_CASE("gradients of graphs are those of the forward pass, with slices and wi
   fc::check_gradients<networks::joins>("joins", 8);
   fc::check_gradients<networks::joins, fc::copying_reference>("joins, copying", 4);
   fc::check_gradients<networks::residuals>("residuals", 5);
+  fc::check_gradients<networks::normalised_sums>("normalised sums", 5);
+  fc::check_gradients<networks::more_normalised_sums>("more normalised sums", 5);
   fc::check_gradients<networks::slices>("slices", 12);
   fc::check_gradients<networks::heads>("heads", 12);
 }
@@ -23,6 +25,8 @@ TEST_CASE("the cpu agrees with the reference") {
   for (int threads : {1, 2}) {
     fc::check_agreement<networks::joins>("joins", fc::basic_cpu<8>{threads}, 51);
     fc::check_agreement<networks::residuals>("residuals", fc::basic_cpu<8>{threads}, 57);
+    fc::check_agreement<networks::normalised_sums>("normalised sums", fc::basic_cpu<8>{threads}, 62);
+    fc::check_agreement<networks::more_normalised_sums>("more normalised sums", fc::basic_cpu<8>{threads}, 63);
     fc::check_agreement<networks::inceptions>("inceptions", fc::basic_cpu<16>{threads}, 52);
     fc::check_agreement<networks::slices>("slices", fc::basic_cpu<8>{threads}, 53);
     fc::check_agreement<networks::heads>("heads", fc::basic_cpu<8>{threads}, 54);

@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "firecaffe/cpu/batch_norm.hpp"
 #include "firecaffe/cpu/conv.hpp"
 #include "firecaffe/cpu/pool.hpp"
 #include "firecaffe/cpu/softmax.hpp"
@@ -28,7 +29,7 @@ struct symbolic_run {
   static std::int64_t name(int v, int c, int pixel, bool gradient) {
     for (int i = 0; i < p.op_count; ++i) {
       const auto& o = p.ops[i];
-      if (gradient && o.kind == op_kind::sum && o.backward)
+      if (gradient && (o.kind == op_kind::sum || (o.leaf >= 0 && o.operands > 0)) && o.backward)
         for (int k = 0; k < o.operands; ++k)
           if (p.operand(o, k) == v && p.settled[o.first_operand + k]) return name(o.output, c, pixel, gradient);
       if (o.kind != op_kind::concat || o.output != v) continue;
@@ -120,6 +121,10 @@ TEST_CASE("what ops read is what was written for them") {
   run_symbolically<networks::residuals, cpu, everything>("residuals");
   run_symbolically<networks::residuals, cpu, inference>("residuals");
   run_symbolically<networks::residuals, fc::reference, training>("residuals");
+  run_symbolically<networks::normalised_sums, cpu, everything>("normalised sums");
+  run_symbolically<networks::normalised_sums, cpu, training>("normalised sums");
+  run_symbolically<networks::more_normalised_sums, cpu, everything>("more normalised sums");
+  run_symbolically<networks::normalised_sums, cpu, inference>("normalised sums");
   run_symbolically<networks::heads, cpu, training>("heads");
   run_symbolically<networks::heads, fc::reference, inference>("heads");
   run_symbolically<networks::slices, cpu, everything>("slices");
@@ -188,6 +193,27 @@ TEST_CASE("a sum lies where an operand did that nobody else reads, and takes its
     }
   CHECK(sums == 3);
   CHECK(p.op_count + 4 == unfused.op_count);  // three behind sums, one behind a convolution
+}
+
+TEST_CASE("a normalisation takes along the sum of its result and another value, and what follows") {
+  using norm = fc::batch_norm<>;
+  using conv = fc::conv<8, fc::kernel<1>>;
+  struct net : fc::network<fc::input<8, 4, 4>, conv, fc::sum<fc::identity, fc::chain<conv, norm>>, fc::relu,
+                           fc::sum<conv, fc::chain<conv, norm>>, fc::sum<fc::chain<conv, norm>, fc::identity>, fc::tanh,
+                           fc::sum<fc::chain<conv, norm>, conv>, fc::sum<norm, fc::identity>,
+                           fc::sum<conv, fc::identity, fc::chain<conv, norm>>, conv, norm,
+                           fc::sum<fc::identity, fc::identity>, fc::dense<2>, fc::softmax_loss> {};
+  constexpr auto& p = fc::plan<net, fc::basic_cpu<8>>;
+  std::vector<int> taken;
+  for (int i = 0; i < p.op_count; ++i)
+    if (p.ops[i].kind == op_kind::transform && p.ops[i].operands > 0) {
+      taken.push_back(p.ops[i].leaf);
+      CHECK(p.operand(p.ops[i], 0) == p.ops[i].input);
+      CHECK(p.operand(p.ops[i], 1) == (i == 7 ? p.ops[5].output : i == 2 ? p.ops[0].output : p.ops[i - 2].output));
+      CHECK(p.settled[p.ops[i].first_operand + 1] == (i == 5));  // the others are read by a convolution too
+      CHECK(p.ops[i].fused_leaf == (i == 2 ? 3 : -1));           // not the tanh: the cpu has no such pass
+    }
+  CHECK(taken == std::vector<int>{2, 6, 8});
 }
 
 TEST_CASE("no gradient is computed that nobody wants") {

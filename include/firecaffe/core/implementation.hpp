@@ -27,6 +27,11 @@ struct fused : Layer {
   using second = Pointwise;
 };
 
+// A layer and the sum of its result and another value, in one pass: alone where Device::fuses<summed<Layer>, identity>,
+// or with the pointwise layer behind the sum, as fused<summed<Layer>, Pointwise>.
+template <class Layer>
+struct summed : Layer {};
+
 // What an op may want to know about the pass it runs in.
 struct pass {
   bool training = false;
@@ -52,7 +57,10 @@ constexpr bool never = false;
 // x, y, dy, dx are tensor_views of the same number of samples; dy is the op's to overwrite; dx is null where nobody
 // wants it. `adds.input`: add to dx instead of writing it; `adds.parameters`: add to the gradients. Padding lanes are
 // zero in every value, weight and gradient, and each op leaves them so. Ops make no other promise about values they do
-// not declare.
+// not declare. One of a summed layer has
+//   forward(Device&, x, other, y, parameters, pass)                      y may lie where `other` does
+//   backward(Device&, x, y, dy, other, dx, parameters, gradients, adds, pass)
+// and leaves the gradient that both operands of the sum have in `other`, or in dy where that is null.
 template <class Device, class Layer, place In, place Out>
 struct implementation {
   static_assert(never<Layer>, "no kernel for this layer on this device");

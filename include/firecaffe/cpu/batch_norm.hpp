@@ -11,6 +11,10 @@ namespace firecaffe {
 
 template <class... Options>
 constexpr bool cpu_fuses<batch_norm<Options...>, relu> = true;
+template <class... Options>
+constexpr bool cpu_fuses<summed<batch_norm<Options...>>, identity> = true;
+template <class... Options>
+constexpr bool cpu_fuses<summed<batch_norm<Options...>>, relu> = true;
 
 // Mean and sum of squared deviations from it, lane by lane.
 template <int Width>
@@ -32,8 +36,9 @@ struct lane_moments {
 
 // Bound by memory: the forward pass reads x twice and writes y, the backward pass reads x and dy twice and writes dx,
 // the second time from the cache where the samples' share of a channel block fits. Of the forward pass the backward
-// pass keeps mean and variance; whether a ReLU passed an element it computes again from x.
-template <int Block, class Layer, bool Rectified, class Units>
+// pass keeps mean and variance; whether a ReLU passed an element it computes again from x, or sees in y where that is
+// one behind a sum, whose operands' gradient it then writes on the way.
+template <int Block, class Layer, class Activation, bool Summed, class Units>
 class cpu_batch_norm {
  public:
   static constexpr int width = Units::width;
@@ -52,30 +57,60 @@ class cpu_batch_norm {
         parts_(std::size_t{2 * width} * std::size_t(device.threads())) {}
 
   void forward(basic_cpu<Block>& device, const tensor_view<const float>& x, const tensor_view<float>& y,
-               const parameters<const float*>& p, const pass& now) {
+               const parameters<const float*>& p, const pass& now) requires(!Summed) {
+    normalise(device, x, {}, y, p, now);
+  }
+  void forward(basic_cpu<Block>& device, const tensor_view<const float>& x, const tensor_view<const float>& other,
+               const tensor_view<float>& y, const parameters<const float*>& p, const pass& now) requires(Summed) {
+    normalise(device, x, other, y, p, now);
+  }
+
+  void backward(basic_cpu<Block>& device, const tensor_view<const float>& x, const tensor_view<const float>& y,
+                const tensor_view<float>& dy, const tensor_view<float>& dx, const parameters<const float*>& p,
+                const parameters<float*>& gradients, accumulation adds, const pass& now) requires(!Summed) {
+    go_back(device, x, y, dy, dy, dx, p, gradients, adds, now);
+  }
+  void backward(basic_cpu<Block>& device, const tensor_view<const float>& x, const tensor_view<const float>& y,
+                const tensor_view<float>& dy, const tensor_view<float>& other, const tensor_view<float>& dx,
+                const parameters<const float*>& p, const parameters<float*>& gradients, accumulation adds,
+                const pass& now) requires(Summed) {
+    go_back(device, x, y, dy, other ? other : dy, dx, p, gradients, adds, now);
+  }
+
+ private:
+  static constexpr bool rectified = std::is_same_v<Activation, relu>;
+
+  void normalise(basic_cpu<Block>& device, const tensor_view<const float>& x, const tensor_view<const float>& other,
+                 const tensor_view<float>& y, const parameters<const float*>& p, const pass& now) {
     for_each_group(device.threads(), x.samples, now, [&](const group& g) {
       const float* px = x.data + walk_.in_unit(g.unit);
+      const float* po = Summed ? other.data + walk_.out_unit(g.unit) : nullptr;
       float* py = y.data + walk_.out_unit(g.unit);
       if (now.training) measure(px, g);
       const normaliser all(g, p, now.training);
       walk_.for_each_piece(g.first, g.last, g.parts, [&](const piece& here) {
         const normaliser by = all;  // which no store to memory can change
-        here.for_each_vector([&](std::ptrdiff_t in, std::ptrdiff_t out) {
+        here.for_each_vector(other.strides.sample, [&](std::ptrdiff_t in, std::ptrdiff_t out, std::ptrdiff_t there) {
           vec result = (Units::at(px + in) - by.mean) * by.factor + by.bias;
-          if constexpr (Rectified) result = result > 0.0f ? result : vec{};
+          if constexpr (Summed) result += Units::at(po + there);
+          if constexpr (rectified) result = result > 0.0f ? result : vec{};
           Units::at(py + out) = result;
         });
       });
     });
   }
 
-  void backward(basic_cpu<Block>& device, const tensor_view<const float>& x, const tensor_view<const float>&,
-                const tensor_view<float>& dy, const tensor_view<float>& dx, const parameters<const float*>& p,
-                const parameters<float*>& gradients, accumulation adds, const pass& now) {
+  // Behind a sum `before` gets the gradient of its operands; it may be dy, and is without one.
+  void go_back(basic_cpu<Block>& device, const tensor_view<const float>& x, const tensor_view<const float>& y,
+               const tensor_view<float>& dy, const tensor_view<float>& before, const tensor_view<float>& dx,
+               const parameters<const float*>& p, const parameters<float*>& gradients, accumulation adds,
+               const pass& now) {
     for_each_group(device.threads(), x.samples, now, [&](const group& g) {
-      const float *px = x.data + walk_.in_unit(g.unit), *pdy = dy.data + walk_.out_unit(g.unit);
+      const float *px = x.data + walk_.in_unit(g.unit), *py = y.data + walk_.out_unit(g.unit);
+      const float* pdy = dy.data + walk_.out_unit(g.unit);
+      float* pb = before.data + walk_.out_unit(g.unit);
       normaliser all(g, p, now.training);
-      add_up(px, pdy, all, g);
+      add_up(px, py, pdy, pb, before.strides.sample, all, g);
       if (!dx) return;
       float* pdx = dx.data + walk_.in_unit(g.unit);
       const double count = double(g.last - g.first) * walk_.pixels;
@@ -85,10 +120,10 @@ class cpu_batch_norm {
       }
       walk_.for_each_piece(g.first, g.last, g.parts, [&](const piece& here) {
         const normaliser by = all;
-        here.for_each_vector([&](std::ptrdiff_t in, std::ptrdiff_t out) {
+        here.for_each_vector(before.strides.sample, [&](std::ptrdiff_t in, std::ptrdiff_t, std::ptrdiff_t there) {
           const vec apart = Units::at(px + in) - by.mean;
-          vec slope = Units::at(pdy + out);
-          by.rectify(apart, slope);
+          vec slope = Units::at(pb + there);
+          if constexpr (!Summed) by.rectify(apart, slope);
           slope = by.factor * (slope - by.mean_slope - apart * by.mean_product);
           if (adds.input) slope += Units::at(pdx + in);
           Units::at(pdx + in) = slope;
@@ -98,7 +133,6 @@ class cpu_batch_norm {
     write_gradients(x.samples, p, gradients, adds.parameters, now);
   }
 
- private:
   // A channel block of samples that are normalised together, to be done in so many parts: its mean and variance, the
   // sums of dy and of dy z.
   struct group {
@@ -142,7 +176,7 @@ class cpu_batch_norm {
     }
     // The gradient behind a ReLU becomes that before it.
     void rectify(const vec& apart, vec& slope) const {
-      if constexpr (Rectified) slope = apart * factor + bias > 0.0f ? slope : vec{};
+      if constexpr (rectified) slope = apart * factor + bias > 0.0f ? slope : vec{};
     }
   };
 
@@ -190,13 +224,19 @@ class cpu_batch_norm {
     }
   }
 
-  void add_up(const float* px, const float* pdy, const normaliser& by, const group& g) {
+  void add_up(const float* px, const float* py, const float* pdy, float* before, std::ptrdiff_t before_sample,
+              const normaliser& by, const group& g) {
     walk_.template add_up<2>(g.first, g.last, g.parts, parts_.data(), g.sums, [&](const piece& here, vec* total) {
       vec slopes = {}, products = {};
-      here.for_each_vector([&](std::ptrdiff_t in, std::ptrdiff_t out) {
+      here.for_each_vector(before_sample, [&](std::ptrdiff_t in, std::ptrdiff_t out, std::ptrdiff_t there) {
         const vec apart = Units::at(px + in) - by.mean;
         vec slope = Units::at(pdy + out);
-        by.rectify(apart, slope);
+        if constexpr (!Summed) {
+          by.rectify(apart, slope);
+        } else {
+          if constexpr (rectified) slope = Units::at(py + out) > 0.0f ? slope : vec{};
+          if (rectified || before != pdy) Units::at(before + there) = slope;
+        }
         slopes += slope;
         products += slope * apart;
       });
@@ -239,8 +279,9 @@ class cpu_batch_norm {
   std::vector<double> parts_;
 };
 
-template <int Block, class Layer, bool Rectified, place In, place Out>
-struct cpu_batch_norm_between : cpu_batch_norm<Block, Layer, Rectified, channel_units_of<Block, In>> {
+template <int Block, class Layer, class Activation, bool Summed, place In, place Out>
+struct cpu_batch_norm_between : cpu_batch_norm<Block, Layer, Activation, Summed, channel_units_of<Block, In>> {
+  using base = cpu_batch_norm<Block, Layer, Activation, Summed, channel_units_of<Block, In>>;
   static constexpr channel_units_of<Block, In> walk{In, Out};
   template <class U>
   using parameters = typename Layer::template parameters<U>;
@@ -251,20 +292,31 @@ struct cpu_batch_norm_between : cpu_batch_norm<Block, Layer, Rectified, channel_
     return s;
   }
 
-  cpu_batch_norm_between(basic_cpu<Block>& device, int batch)
-      : cpu_batch_norm<Block, Layer, Rectified, channel_units_of<Block, In>>(device, batch, walk) {}
+  cpu_batch_norm_between(basic_cpu<Block>& device, int batch) : base(device, batch, walk) {}
 };
 
 template <int Block, class... Options, place In, place Out>
 struct implementation<basic_cpu<Block>, batch_norm<Options...>, In, Out>
-    : cpu_batch_norm_between<Block, batch_norm<Options...>, false, In, Out> {
-  using cpu_batch_norm_between<Block, batch_norm<Options...>, false, In, Out>::cpu_batch_norm_between;
+    : cpu_batch_norm_between<Block, batch_norm<Options...>, identity, false, In, Out> {
+  using cpu_batch_norm_between<Block, batch_norm<Options...>, identity, false, In, Out>::cpu_batch_norm_between;
 };
 
 template <int Block, class... Options, place In, place Out>
 struct implementation<basic_cpu<Block>, fused<batch_norm<Options...>, relu>, In, Out>
-    : cpu_batch_norm_between<Block, batch_norm<Options...>, true, In, Out> {
-  using cpu_batch_norm_between<Block, batch_norm<Options...>, true, In, Out>::cpu_batch_norm_between;
+    : cpu_batch_norm_between<Block, batch_norm<Options...>, relu, false, In, Out> {
+  using cpu_batch_norm_between<Block, batch_norm<Options...>, relu, false, In, Out>::cpu_batch_norm_between;
+};
+
+template <int Block, class... Options, place In, place Out>
+struct implementation<basic_cpu<Block>, summed<batch_norm<Options...>>, In, Out>
+    : cpu_batch_norm_between<Block, batch_norm<Options...>, identity, true, In, Out> {
+  using cpu_batch_norm_between<Block, batch_norm<Options...>, identity, true, In, Out>::cpu_batch_norm_between;
+};
+
+template <int Block, class... Options, place In, place Out>
+struct implementation<basic_cpu<Block>, fused<summed<batch_norm<Options...>>, relu>, In, Out>
+    : cpu_batch_norm_between<Block, batch_norm<Options...>, relu, true, In, Out> {
+  using cpu_batch_norm_between<Block, batch_norm<Options...>, relu, true, In, Out>::cpu_batch_norm_between;
 };
 
 }  // namespace firecaffe

@@ -92,11 +92,18 @@ struct channel_units {
     std::ptrdiff_t in_sample, out_sample;
     double count() const { return double(last_sample - first_sample) * (last - first); }
 
-    // f(elements from the unit's place in sample 0 of In, and of Out)
+    // f(elements from the unit's place in sample 0 of In, of Out, and of one that lies as Out does, but for `sample`
+    // elements from sample to sample)
+    template <class F>
+    void for_each_vector(std::ptrdiff_t sample, F f) const {
+      for (int n = first_sample; n < last_sample; ++n)
+        for (int v = first; v < last; ++v)
+          f(n * in_sample + v * width, n * out_sample + v * width, n * sample + v * width);
+    }
+    // f(the first two)
     template <class F>
     void for_each_vector(F f) const {
-      for (int n = first_sample; n < last_sample; ++n)
-        for (int v = first; v < last; ++v) f(n * in_sample + v * width, n * out_sample + v * width);
+      for_each_vector(0, [&](std::ptrdiff_t in, std::ptrdiff_t out, std::ptrdiff_t) { f(in, out); });
     }
   };
 

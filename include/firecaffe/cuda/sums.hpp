@@ -152,9 +152,9 @@ void launch_sum_all(const Source& source, std::int64_t count, double* sum, const
   check_status(cudaGetLastError(), "sum_all", device);
 }
 
-// masked = dy * slope(y) where `masked` has data (padding: zero), and its sums.
+// masked = dy * slope(y) where `masked` has data (padding: zero).
 template <class Activation, class V>
-struct masked_sums {
+struct slope_mask {
   static constexpr int n = lanes<V>;
   rows<const V> y, dy;
   rows<V> masked;
@@ -169,15 +169,24 @@ struct masked_sums {
     if constexpr (!std::is_same_v<Activation, identity>) l.y = read_pack<n>(y.data + row * y.pitch + column);
     return l;
   }
-  __device__ void add(std::int64_t row, int column, const loaded& l, float (&sums)[1][n]) const {
-    float d[n];
+  __device__ void mask(std::int64_t row, int column, const loaded& l, float (&d)[n]) const {
     for (int j = 0; j < n; ++j) {
       d[j] = column + j < channels ? static_cast<float>(l.dy.of[j]) : 0.0f;
       if constexpr (!std::is_same_v<Activation, identity>)
         if (column + j < channels) d[j] *= Activation::slope(static_cast<float>(l.y.of[j]));
-      sums[0][j] += d[j];
     }
     if (masked.data) store_pack(masked.data + row * masked.pitch + column, d);
+  }
+};
+
+// The same, and its sums.
+template <class Activation, class V>
+struct masked_sums : slope_mask<Activation, V> {
+  using typename slope_mask<Activation, V>::loaded;
+  __device__ void add(std::int64_t row, int column, const loaded& l, float (&sums)[1][lanes<V>]) const {
+    float d[lanes<V>];
+    this->mask(row, column, l, d);
+    for (int j = 0; j < lanes<V>; ++j) sums[0][j] += d[j];
   }
 };
 

@@ -241,8 +241,13 @@ class model {
       add_up<layer_at<I>>(o);
     } else if constexpr (o.kind == op_kind::transform) {
       slot<I>& s = ops_;
-      s.run.forward(device_, constant(view(o.input)), view(o.output), parameters_at<I, const T>(parameters_.data()),
-                    pass_of(o, whole));
+      const auto x = constant(view(o.input));
+      const auto y = view(o.output);
+      const auto p = parameters_at<I, const T>(parameters_.data());
+      if constexpr (o.operands > 0)
+        s.run.forward(device_, x, constant(view(the_plan.operand(o, 1))), y, p, pass_of(o, whole));
+      else
+        s.run.forward(device_, x, y, p, pass_of(o, whole));
     } else if (o.kind == op_kind::loss || !whole.training) {
       slot<I>& s = ops_;
       s.run.forward(device_, constant(view(o.input)), target(), results_.data() + I, pass_of(o, whole));
@@ -265,13 +270,27 @@ class model {
       const accumulation adds{planned.input, add};
       const pass now = pass_of(o, whole);
       slot<I>& s = ops_;
-      if constexpr (o.kind == op_kind::loss)
-        s.run.backward(device_, constant(view(o.input)), target(), gradient_view(o.input), scale * o.loss_weight, adds,
-                       now);
-      else
-        s.run.backward(device_, constant(view(o.input)), constant(view(o.output)), gradient_view(o.output),
-                       gradient_view(o.input), parameters_at<I, const T>(parameters_.data()),
-                       parameters_at<I, T>(gradients_), adds, now);
+      const auto x = constant(view(o.input));
+      const auto dx = gradient_view(o.input);
+      if constexpr (o.kind == op_kind::loss) {
+        s.run.backward(device_, x, target(), dx, scale * o.loss_weight, adds, now);
+      } else {
+        const auto y = constant(view(o.output));
+        const auto dy = gradient_view(o.output);
+        const auto p = parameters_at<I, const T>(parameters_.data());
+        const auto gradients = parameters_at<I, T>(gradients_);
+        if constexpr (o.operands > 0) {
+          constexpr int second = the_plan.operand(o, 1);
+          constexpr bool lies_there = the_plan.settled[o.first_operand + 1],
+                         adds_there = the_plan.accumulates(I, second);
+          auto other = gradient_view(second);
+          if (lies_there || adds_there) other.data = nullptr;
+          s.run.backward(device_, x, y, dy, other, dx, p, gradients, adds, now);
+          if (adds_there && !lies_there) add_to(gradient_view(second), constant(dy));
+        } else {
+          s.run.backward(device_, x, y, dy, dx, p, gradients, adds, now);
+        }
+      }
     }
   }
 
@@ -300,6 +319,9 @@ class model {
         device_.transform(y, add_values<Activation>{}, before, next);
     }
   }
+  void add_to(tensor_view<V> sum, tensor_view<const V> more) {
+    if (sum) device_.transform(sum, add_values<>{}, more, constant(sum));
+  }
   // The gradient of concat or sum goes to its operands.
   void divide(const planned_op& o, int index) {
     const auto dy = constant(gradient_view(o.output));
@@ -312,7 +334,7 @@ class model {
       } else if (o.kind == op_kind::concat) {
         device_.copy_channels(dx, 0, dy, channel, dx.extents.channels, adds);
       } else if (adds) {
-        device_.transform(dx, add_values<>{}, dy, constant(dx));
+        add_to(dx, dy);
       } else {
         device_.copy(dx, dy);
       }

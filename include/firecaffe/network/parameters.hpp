@@ -16,15 +16,21 @@ struct op_types {
   static constexpr place in = place_of<Net, Device, Options>(here.input);
   static constexpr place out = place_of<Net, Device, Options>(here.output < 0 ? here.input : here.output);
 
+  static auto first() {
+    if constexpr (here.operands > 0)
+      return std::type_identity<summed<leaf_of<Net, here.leaf>>>{};
+    else
+      return std::type_identity<leaf_of<Net, here.leaf>>{};
+  }
   static auto pick() {
     if constexpr (here.leaf < 0 && here.fused_leaf < 0)
       return std::type_identity<identity>{};
     else if constexpr (here.leaf < 0)
       return std::type_identity<leaf_of<Net, here.fused_leaf>>{};
     else if constexpr (here.fused_leaf >= 0)
-      return std::type_identity<fused<leaf_of<Net, here.leaf>, leaf_of<Net, here.fused_leaf>>>{};
+      return std::type_identity<fused<typename decltype(first())::type, leaf_of<Net, here.fused_leaf>>>{};
     else
-      return std::type_identity<leaf_of<Net, here.leaf>>{};
+      return first();
   }
   using layer_type = typename decltype(pick())::type;
 };

@@ -17,8 +17,10 @@ struct plan_options {
 struct leaf_traits {
   bool needs_input = false, needs_output = false, in_place = false, parameters = false, whole_samples = false;
   bool fuses_with_next = false, fuses_with_sum = false;
+  bool takes_sum = false, takes_sum_and_next = false;  // that its result is an operand of, and what follows it
 };
 
+// A transform with operands is summed: the layer reads the first of two, its result and the second are added up.
 struct planned_op : op {
   int fused_leaf = -1;    // the pointwise layer done in the same pass
   bool backward = false;  // has a gradient to pass on or parameters to update, and a loss behind it
@@ -57,9 +59,7 @@ class planner {
     place_all();
   }
 
-  static constexpr int operand(const op& o, int i) {
-    return o.operands == 0 ? o.input : source.operand[o.first_operand + i];
-  }
+  constexpr int operand(const op& o, int i) const { return o.operands == 0 ? o.input : operands[o.first_operand + i]; }
   static constexpr int operand_count(const op& o) { return o.operands == 0 ? 1 : o.operands; }
 
   // The gradient of operand `v` of op `index` is added to what later consumers have already written.
@@ -71,11 +71,13 @@ class planner {
 
  private:
   leaf_traits traits[max_ops + 1];
+  int operands[source.operand_count + 1] = {};  // of concats and sums
 
   constexpr void read_traits() {
+    for (int k = 0; k < source.operand_count; ++k) operands[k] = source.operand[k];
     [this]<int... I>(std::integer_sequence<int, I...>) {
       ((traits[I] = traits_of<leaf_of<Net, I>>()), ...);
-      ((traits[I].fuses_with_next = fuses<I>()), ...);
+      (read_fusions<I>(), ...);
     }
     (std::make_integer_sequence<int, source.leaf_count>{});
   }
@@ -88,48 +90,80 @@ class planner {
     t.parameters = field_count<typename Leaf::template parameters<int>> > 0;
     t.whole_samples = requires { Leaf::needs_whole_samples; };
     t.fuses_with_sum = pointwise<Leaf> && Device::fuses_sums;
+    t.takes_sum = Device::template fuses<summed<Leaf>, identity>;
     return t;
   }
 
   template <int I>
-  static constexpr bool fuses() {
-    if constexpr (I + 1 < source.leaf_count) return Device::template fuses<leaf_of<Net, I>, leaf_of<Net, I + 1>>;
-    return false;
+  constexpr void read_fusions() {
+    if constexpr (I + 1 < source.leaf_count) {
+      using leaf = leaf_of<Net, I>;
+      using next = leaf_of<Net, I + 1>;
+      traits[I].fuses_with_next = Device::template fuses<leaf, next>;
+      traits[I].takes_sum_and_next = Device::template fuses<summed<leaf>, next>;
+    }
   }
 
-  static constexpr int occurrences(const op& o, int v) {
+  constexpr int occurrences(const op& o, int v) const {
     int n = 0;
     for (int k = 0; k < operand_count(o); ++k) n += operand(o, k) == v;
     return n;
   }
-  static constexpr bool consumes(const op& o, int v) { return occurrences(o, v) > 0; }
+  constexpr bool consumes(const op& o, int v) const { return occurrences(o, v) > 0; }
 
   static constexpr int consumers_in_source(int v) {
     int n = 0;
-    for (int i = 0; i < source.op_count; ++i) n += consumes(source.ops[i], v);
+    for (int i = 0; i < source.op_count; ++i) {
+      const op& o = source.ops[i];
+      bool reads = o.operands == 0 && o.input == v;
+      for (int k = 0; k < o.operands; ++k) reads = reads || source.operand[o.first_operand + k] == v;
+      n += reads;
+    }
     return n;
-  }
-
-  constexpr bool takes_along(const op& o, int next) const {
-    if (o.kind == op_kind::sum) return traits[next].fuses_with_sum;
-    return o.leaf >= 0 && traits[o.leaf].fuses_with_next && next == o.leaf + 1;
   }
 
   constexpr void fuse() {
     for (int v = 0; v < max_values; ++v)
       values[v].extents = source.values[v], values[v].strides = Device::value_layout(source.values[v]);
-    values[0].used = true;
     for (int i = 0; i < source.op_count; ++i) {
-      planned_op& o = ops[op_count++];
+      planned_op o;
       static_cast<op&>(o) = source.ops[i];
-      if (i + 1 < source.op_count) {
-        const op& next = source.ops[i + 1];
-        if (next.kind == op_kind::transform && next.input == o.output && takes_along(o, next.leaf) &&
-            consumers_in_source(o.output) == 1)
-          o.fused_leaf = next.leaf, o.output = next.output, ++i;
+      const planned_op joined = joined_to_last(o);
+      if (joined.leaf >= 0 && (traits[joined.leaf].takes_sum || takes_next(joined, i))) {
+        int* const taken = operands + o.first_operand;
+        const int vanishes = ops[--op_count].output;
+        taken[1] = taken[0] == vanishes ? taken[1] : taken[0], taken[0] = joined.input;
+        o = joined;
       }
-      if (o.output >= 0) values[o.output].used = true;
+      if (takes_next(o, i)) ++i, o.fused_leaf = source.ops[i].leaf, o.output = source.ops[i].output;
+      ops[op_count++] = o;
     }
+    values[0].used = true;
+    for (int i = 0; i < op_count; ++i)
+      if (ops[i].output >= 0) values[ops[i].output].used = true;
+  }
+
+  // The last op and the sum of its result and another value, without a leaf where `sum` is not that. Nobody else reads
+  // the result: branches begin at one value, and no op lies in between.
+  constexpr planned_op joined_to_last(const planned_op& sum) const {
+    planned_op both;
+    if (sum.kind != op_kind::sum || sum.operands != 2 || op_count == 0) return both;
+    const planned_op& last = ops[op_count - 1];
+    const bool plain = last.kind == op_kind::transform && last.operands == 0 && last.fused_leaf < 0;
+    if (!plain || occurrences(sum, last.output) != 1 || occurrences(sum, last.input) != 0) return both;
+    both = last;
+    both.first_operand = sum.first_operand, both.operands = 2, both.output = sum.output;
+    return both;
+  }
+
+  // What follows op `i` of the source is a pointwise layer that `o` does in the same pass.
+  constexpr bool takes_next(const planned_op& o, int i) const {
+    if (i + 1 >= source.op_count) return false;
+    const op& next = source.ops[i + 1];
+    if (next.kind != op_kind::transform || next.input != o.output || consumers_in_source(o.output) != 1) return false;
+    if (o.kind == op_kind::sum) return traits[next.leaf].fuses_with_sum;
+    if (o.leaf < 0 || next.leaf != o.leaf + 1) return false;
+    return o.operands > 0 ? traits[o.leaf].takes_sum_and_next : traits[o.leaf].fuses_with_next;
   }
 
   constexpr void mark_gradients() {
@@ -172,19 +206,20 @@ class planner {
     for (int v = 0; v < max_values; ++v) values[v].home = v;
     for (int i = op_count - 1; i >= 0; --i) {
       const op& o = ops[i];
-      if (o.kind == op_kind::transform && traits[o.leaf].in_place && gives_way(i, o.input))
-        settle(o.input, o.output, 0);
-      else if (o.kind == op_kind::sum)
-        replace_operand(i);
-      else if (o.kind == op_kind::concat)
+      if (o.kind == op_kind::concat)
         slice_branches(i);
+      else if (o.operands > 0)
+        replace_operand(i);
+      else if (o.kind == op_kind::transform && traits[o.leaf].in_place && gives_way(i, o.input))
+        settle(o.input, o.output, 0);
     }
   }
 
   // A sum lies where one of its first two operands did, which begin it: it passes its gradient to that one as it is.
+  // One taken along by a layer cannot lie where that reads.
   constexpr void replace_operand(int i) {
     const op& o = ops[i];
-    for (int k = o.operands > 1 ? 1 : 0; k >= 0; --k)
+    for (int k = o.operands > 1 ? 1 : 0; k >= (o.leaf >= 0); --k)
       if (gives_way(i, operand(o, k)) && occurrences(o, operand(o, k)) == 1) {
         settle(operand(o, k), o.output, 0);
         settled[o.first_operand + k] = true;
@@ -253,9 +288,9 @@ class planner {
       for (int k = 0; k < operand_count(o); ++k) {
         touch(operand(o, k), i);
         if (o.backward) touch_gradient(operand(o, k), last - i);
-        if (o.backward && (o.kind == op_kind::loss || (o.leaf >= 0 && traits[o.leaf].needs_input)))
-          touch(operand(o, k), last - i);
       }
+      if (o.backward && (o.kind == op_kind::loss || (o.leaf >= 0 && traits[o.leaf].needs_input)))
+        touch(o.input, last - i);
       if (o.output < 0) continue;
       touch(o.output, i);
       if (o.backward) touch_gradient(o.output, last - i);

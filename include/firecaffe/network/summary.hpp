@@ -42,7 +42,7 @@ struct implementation<no_device, batch_norm<Options...>, In, Out> {
 // One op of a network on a device, as `summary` prints it.
 struct summary_row {
   int op = 0;
-  std::string name;             // conv+relu: done in one pass
+  std::string name;             // conv+relu, batch_norm+sum+relu: done in one pass
   shape output;                 // of a loss or metric: its input
   std::int64_t parameters = 0;  // learnable, padding not counted
   std::int64_t flops = 0;       // forward, one sample
@@ -68,6 +68,7 @@ struct summary_table {
       r.flops = r.output.elements() * (o.operands - 1);
     else if constexpr (o.kind != op_kind::concat)
       r.flops = leaf_of<Net, o.leaf>::flops(the_plan.values[o.input].extents);
+    if (o.leaf >= 0 && o.operands > 0) r.flops += r.output.elements();
     if constexpr (o.fused_leaf >= 0) r.flops += leaf_of<Net, o.fused_leaf>::flops(r.output);
     for (int i = 0; i < the_parameters.count; ++i) {
       if (the_parameters.list[i].op != I) continue;
@@ -94,7 +95,7 @@ struct summary_table {
     else if constexpr (o.kind == op_kind::sum)
       return ended<I>("sum");
     else
-      return ended<I>(leaf_of<Net, o.leaf>::name);
+      return ended<I>(std::string(leaf_of<Net, o.leaf>::name) + (o.operands > 0 ? "+sum" : ""));
   }
 
   template <int I>
