@@ -63,6 +63,18 @@ struct pools_in_a_row
               avg_pool<kernel<2>, stride<2>, pad<1>>, conv<11, kernel<1>>, max_pool<kernel<2>>, avg_pool<global>,
               dense<4>, dropout<>, dense<3>, accuracy<1>, accuracy<2>, softmax_loss> {};
 
+// ReLUs that go behind the pooling after them: behind a convolution, a normalisation, a sum, a dense layer and
+// nothing; of images, slices and padding, into one, added to. Others stay: read twice, before a mean, another function.
+struct rectified_pools
+    : network<input<3, 17, 16>, relu, max_pool<kernel<2>>, conv<10, kernel<2>>, relu, max_pool<kernel<2>, stride<2>>,
+              conv<16, kernel<3>, pad<1>, no_bias>, batch_norm<>, relu, max_pool<kernel<3>, pad<1>>,  //
+              sum<conv<16, kernel<1>>, identity>, relu, max_pool<kernel<3>, stride<2>, ceil_mode>, relu,
+              concat<chain<conv<16, kernel<1>>, relu, max_pool<kernel<3>, pad<1>>>, chain<relu, max_pool<kernel<1>>>>,
+              tap<half<2>, relu, max_pool<global>, dense<3>, softmax_loss>, relu,
+              tap<half<2>, max_pool<global>, dense<3>, softmax_loss>, max_pool<kernel<2>>, conv<9, kernel<1>>, relu,
+              avg_pool<kernel<2>, pad<1>>, conv<9, kernel<1>>, sigmoid, max_pool<kernel<2>>, dense<9>, relu,
+              max_pool<kernel<1>>, dense<3>, softmax_loss> {};
+
 // Windows within a block and across several, wider than all channels and of one; channels that fill blocks, that do
 // not, and of an image; a gradient that is written and ones that are added; slices; every way to take the power.
 struct normalisations

@@ -31,6 +31,7 @@ TEST_CASE("dense layers, activations and losses") {
 TEST_CASE("concat, sum and tap") {
   check_cuda_agreement<networks::inceptions, cuda_bf16>("inceptions", 12);
   check_cuda_agreement<networks::joins, cuda_bf16>("joins", 13);
+  check_cuda_agreement<networks::rectified_pools, cuda_bf16>("rectified pools", 14, 1e-2);
   check_cuda_agreement<networks::slices, cuda_bf16>("slices", 14);
   check_cuda_agreement<networks::normalised_sums, cuda_bf16>("normalised sums", 15, 1e-2);
   check_cuda_agreement<networks::more_normalised_sums, cuda_bf16>("more normalised sums", 16, 1e-2);

@@ -10,6 +10,7 @@ TEST_CASE("concat, sum and tap agree with the reference") {
     check_cuda_agreement<networks::residuals>("residuals", seed);
     check_cuda_agreement<networks::normalised_sums>("normalised sums", seed);
     check_cuda_agreement<networks::more_normalised_sums>("more normalised sums", seed);
+    check_cuda_agreement<networks::rectified_pools>("rectified pools", seed);
     check_cuda_agreement<networks::slices>("slices", seed);
     check_cuda_agreement<networks::heads>("heads", seed);
   }

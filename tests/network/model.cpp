@@ -17,6 +17,7 @@ TEST_CASE("gradients of graphs are those of the forward pass, with slices and wi
   fc::check_gradients<networks::residuals>("residuals", 5);
   fc::check_gradients<networks::normalised_sums>("normalised sums", 5);
   fc::check_gradients<networks::more_normalised_sums>("more normalised sums", 5);
+  fc::check_gradients<networks::rectified_pools>("rectified pools", 5);
   fc::check_gradients<networks::slices>("slices", 12);
   fc::check_gradients<networks::heads>("heads", 12);
 }
@@ -28,6 +29,7 @@ TEST_CASE("the cpu agrees with the reference") {
     fc::check_agreement<networks::normalised_sums>("normalised sums", fc::basic_cpu<8>{threads}, 62);
     fc::check_agreement<networks::more_normalised_sums>("more normalised sums", fc::basic_cpu<8>{threads}, 63);
     fc::check_agreement<networks::inceptions>("inceptions", fc::basic_cpu<16>{threads}, 52);
+    fc::check_agreement<networks::rectified_pools>("rectified pools", fc::basic_cpu<8>{threads}, 64);
     fc::check_agreement<networks::slices>("slices", fc::basic_cpu<8>{threads}, 53);
     fc::check_agreement<networks::heads>("heads", fc::basic_cpu<8>{threads}, 54);
   }

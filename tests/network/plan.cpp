@@ -124,6 +124,8 @@ TEST_CASE("what ops read is what was written for them") {
   run_symbolically<networks::normalised_sums, cpu, everything>("normalised sums");
   run_symbolically<networks::normalised_sums, cpu, training>("normalised sums");
   run_symbolically<networks::more_normalised_sums, cpu, everything>("more normalised sums");
+  run_symbolically<networks::rectified_pools, cpu, everything>("rectified pools");
+  run_symbolically<networks::rectified_pools, cpu, inference>("rectified pools");
   run_symbolically<networks::normalised_sums, cpu, inference>("normalised sums");
   run_symbolically<networks::heads, cpu, training>("heads");
   run_symbolically<networks::heads, fc::reference, inference>("heads");
@@ -214,6 +216,23 @@ TEST_CASE("a normalisation takes along the sum of its result and another value, 
       CHECK(p.ops[i].fused_leaf == (i == 2 ? 3 : -1));           // not the tanh: the cpu has no such pass
     }
   CHECK(taken == std::vector<int>{2, 6, 8});
+}
+
+TEST_CASE("a relu goes behind the maximum that alone reads it") {
+  using conv = fc::conv<8, fc::kernel<1>>;
+  using pool = fc::max_pool<fc::kernel<2>>;
+  using head = fc::chain<pool, fc::dense<2>, fc::softmax_loss>;
+  struct net : fc::network<fc::input<8, 9, 9>, conv, fc::relu, pool, fc::relu, conv, fc::sigmoid, pool, conv, fc::relu,
+                           fc::avg_pool<fc::kernel<2>>, conv, fc::relu, fc::tap<fc::ratio<1>, head>, head> {};
+  constexpr auto& p = fc::plan<net, fc::basic_cpu<8>>;
+  const int leaf[] = {0, 2, 3, 4, 5, 6, 7, 9, 10}, behind[] = {-1, 1, -1, -1, -1, -1, 8, -1, 11};
+  for (int i = 0; i < 9; ++i) {
+    INFO("op ", i);
+    CHECK(p.ops[i].leaf == leaf[i]);
+    CHECK(p.ops[i].fused_leaf == behind[i]);
+    if (i > 0) CHECK(p.ops[i].input == p.ops[i - 1].output);
+  }
+  CHECK(p.op_count + 3 == fc::plan<net, fc::reference>.op_count);
 }
 
 TEST_CASE("no gradient is computed that nobody wants") {

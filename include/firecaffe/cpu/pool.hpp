@@ -1,10 +1,14 @@
 #pragma once
 
+#include "../layers/activations.hpp"
 #include "../layers/pool.hpp"
 #include "device.hpp"
 #include "vector.hpp"
 
 namespace firecaffe {
+
+template <class... Options>
+constexpr bool cpu_fuses<max_pool<Options...>, relu> = true;
 
 // Pooling over whole channel blocks: each step of the window is one vector operation, the window's size and the plane's
 // are known to the compiler, and padding costs a comparison of constants.
@@ -114,10 +118,11 @@ struct cpu_pool {
   }
 };
 
-template <int Block, class... Options, place In, place Out>
-struct implementation<basic_cpu<Block>, max_pool<Options...>, In, Out>
-    : cpu_pool<Block, max_pool<Options...>, In, Out> {
-  using base = cpu_pool<Block, max_pool<Options...>, In, Out>;
+// With or without a ReLU behind it.
+template <int Block, class Layer, class Activation, place In, place Out>
+struct cpu_max_pool : cpu_pool<Block, Layer, In, Out> {
+  static constexpr bool rectified = std::is_same_v<Activation, relu>;
+  using base = cpu_pool<Block, Layer, In, Out>;
   using base::base, base::at;
   using vec = typename base::vec;
 
@@ -133,6 +138,7 @@ struct implementation<basic_cpu<Block>, max_pool<Options...>, In, Out>
           const vec here = at(px + from + p);
           best = here > best ? here : best;
         });
+        if constexpr (rectified) best = best > 0.0f ? best : vec{};
         at(py + to) = best;
       });
     }
@@ -153,6 +159,7 @@ struct implementation<basic_cpu<Block>, max_pool<Options...>, In, Out>
       base::for_each_window([&](std::ptrdiff_t from, std::ptrdiff_t to, const auto& r) {
         const vec best = at(py + to);
         vec left = at(pdy + to);
+        if constexpr (rectified) left = best > 0.0f ? left : vec{};
         r.for_each_pixel([&](int p) {
           float* share_of = pdx + from + p;
           const auto won = at(px + from + p) == best;
@@ -163,6 +170,18 @@ struct implementation<basic_cpu<Block>, max_pool<Options...>, In, Out>
       });
     }
   }
+};
+
+template <int Block, class... Options, place In, place Out>
+struct implementation<basic_cpu<Block>, max_pool<Options...>, In, Out>
+    : cpu_max_pool<Block, max_pool<Options...>, identity, In, Out> {
+  using cpu_max_pool<Block, max_pool<Options...>, identity, In, Out>::cpu_max_pool;
+};
+
+template <int Block, class... Options, place In, place Out>
+struct implementation<basic_cpu<Block>, fused<max_pool<Options...>, relu>, In, Out>
+    : cpu_max_pool<Block, max_pool<Options...>, relu, In, Out> {
+  using cpu_max_pool<Block, max_pool<Options...>, relu, In, Out>::cpu_max_pool;
 };
 
 template <int Block, class... Options, place In, place Out>

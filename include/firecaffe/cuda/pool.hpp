@@ -1,9 +1,14 @@
 #pragma once
 
+#include "../layers/activations.hpp"
 #include "../layers/pool.hpp"
 #include "device.hpp"
 
 namespace firecaffe {
+
+// A maximum that a ReLU makes zero wins nothing: going back costs no more with it than without.
+template <class... Options>
+constexpr bool cuda_fuses<max_pool<Options...>, relu> = true;
 
 // Pooling by our own functors: cuDNN's means divide otherwise where a window hangs over the padded input, and its
 // maximum gives tied gradients to another element than Caffe does. A thread has 16 bytes of one pixel. Going back it
@@ -109,7 +114,8 @@ struct alignas(N * sizeof(Index) < 16 ? N * sizeof(Index) : 16) winners {
   Index of[N];
 };
 
-template <class Index, class V>
+// y = activation(maximum). With a ReLU, whose slope is 0 or 1, a window where it is 0 has no winner: `nobody`.
+template <class Activation, class Index, class V>
 struct max_pool_forward {
   static constexpr int n = lanes<V>;
   using point = pool_geometry::point;
@@ -117,6 +123,7 @@ struct max_pool_forward {
   rows<const V> x;
   rows<V> y;
   winners<Index, n>* winner;
+  Index nobody;
 
   __device__ void operator()(std::uint32_t i) const {
     const auto p = g.at_output(i);
@@ -133,6 +140,11 @@ struct max_pool_forward {
           }
           first = false;
         });
+    if constexpr (!std::is_same_v<Activation, identity>)
+      for (int j = 0; j < n; ++j) {
+        if (Activation::slope(Activation::value(best[j])) == 0.0f) which.of[j] = nobody;
+        best[j] = Activation::value(best[j]);
+      }
     store_pack(y.data + g.out_row(p, p) * y.pitch + p.column, best);
     winner[i] = which;
   }
@@ -231,16 +243,15 @@ struct cuda_pool {
   cuda_pool(cuda_device&, int) {}
 };
 
-template <cuda_policy P, class... Options, place In, place Out>
-struct implementation<basic_cuda<P>, max_pool<Options...>, In, Out>
-    : cuda_pool<cuda_value<P>, max_pool<Options...>, In, Out> {
-  using V = cuda_value<P>;
-  using base = cuda_pool<V, max_pool<Options...>, In, Out>;
-  static constexpr int taps = max_pool<Options...>::slide(In.extents).taps();
-  using index = std::conditional_t<(taps <= 256), std::uint8_t,
-                                   std::conditional_t<(taps <= 65536), std::uint16_t, std::uint32_t>>;
+template <class V, class Layer, class Activation, place In, place Out>
+class cuda_max_pool : public cuda_pool<V, Layer, In, Out> {
+ public:
+  using base = cuda_pool<V, Layer, In, Out>;
+  static constexpr int taps = Layer::slide(In.extents).taps();
+  using index =
+      std::conditional_t<(taps < 256), std::uint8_t, std::conditional_t<(taps < 65536), std::uint16_t, std::uint32_t>>;
 
-  implementation(cuda_device& device, int batch)
+  cuda_max_pool(cuda_device& device, int batch)
       : base(device, batch),
         winner_(device.template allocate<winners<index, lanes<V>>>(
             std::size_t(batch) * std::size_t(Out.extents.pixels()) * base::geometry.packs_per_row)) {}
@@ -248,7 +259,8 @@ struct implementation<basic_cuda<P>, max_pool<Options...>, In, Out>
   void forward(cuda_device& device, tensor_view<const V> x, tensor_view<V> y, no_parameters<const float*>,
                const pass&) {
     device.launch(device.packs(y),
-                  max_pool_forward<index, V>{base::geometry, device.readable(x), device.writable(y), winner_.data()});
+                  max_pool_forward<Activation, index, V>{base::geometry, device.readable(x), device.writable(y),
+                                                         winner_.data(), index(taps)});
   }
   void backward(cuda_device& device, tensor_view<const V>, tensor_view<const V>, tensor_view<V> dy, tensor_view<V> dx,
                 no_parameters<const float*>, no_parameters<float*>, accumulation adds, const pass&) {
@@ -259,6 +271,18 @@ struct implementation<basic_cuda<P>, max_pool<Options...>, In, Out>
 
  private:
   device_memory<winners<index, lanes<V>>> winner_;
+};
+
+template <cuda_policy P, class... Options, place In, place Out>
+struct implementation<basic_cuda<P>, max_pool<Options...>, In, Out>
+    : cuda_max_pool<cuda_value<P>, max_pool<Options...>, identity, In, Out> {
+  using cuda_max_pool<cuda_value<P>, max_pool<Options...>, identity, In, Out>::cuda_max_pool;
+};
+
+template <cuda_policy P, class... Options, place In, place Out>
+struct implementation<basic_cuda<P>, fused<max_pool<Options...>, relu>, In, Out>
+    : cuda_max_pool<cuda_value<P>, max_pool<Options...>, relu, In, Out> {
+  using cuda_max_pool<cuda_value<P>, max_pool<Options...>, relu, In, Out>::cuda_max_pool;
 };
 
 template <cuda_policy P, class... Options, place In, place Out>

@@ -9,6 +9,7 @@ namespace firecaffe {
 struct relu : pointwise_layer {
   static constexpr const char* name = "relu";
   static constexpr bool preserves_zero = true;
+  static constexpr bool keeps_order = true;
   template <class T>
   static FIRECAFFE_HD T value(T x) {
     return x > T(0) ? x : T(0);

@@ -6,7 +6,9 @@
 namespace firecaffe {
 
 // A pointwise layer is a functor: value(x), and slope(y), the derivative written in terms of the result, so that it
-// runs in place. `preserves_zero` says that value(0) == 0. Adding one takes ten lines here or anywhere else:
+// runs in place. `preserves_zero` says that value(0) == 0; `keeps_order`, where there is one, that value(max(a, b)) ==
+// max(value(a), value(b)), and that a slope other than 0 tells a and b apart. Adding one takes ten lines here or
+// anywhere else:
 //
 //   struct square_root : fc::pointwise_layer {
 //     static constexpr const char* name = "square_root";

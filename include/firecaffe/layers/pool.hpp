@@ -57,6 +57,7 @@ struct pool_layer : layer_defaults {
 template <class... Options>
 struct max_pool : pool_layer<Options...> {
   static constexpr const char* name = "max_pool";
+  static constexpr bool takes_maximum = true;
   static constexpr bool backward_needs_output = true;
 };
 

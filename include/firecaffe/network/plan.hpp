@@ -18,6 +18,7 @@ struct leaf_traits {
   bool needs_input = false, needs_output = false, in_place = false, parameters = false, whole_samples = false;
   bool fuses_with_next = false, fuses_with_sum = false;
   bool takes_sum = false, takes_sum_and_next = false;  // that its result is an operand of, and what follows it
+  bool goes_behind_next = false;                       // a maximum that it need not be applied before
 };
 
 // A transform with operands is summed: the layer reads the first of two, its result and the second are added up.
@@ -101,6 +102,9 @@ class planner {
       using next = leaf_of<Net, I + 1>;
       traits[I].fuses_with_next = Device::template fuses<leaf, next>;
       traits[I].takes_sum_and_next = Device::template fuses<summed<leaf>, next>;
+      traits[I].goes_behind_next = requires {
+        requires leaf::keeps_order && next::takes_maximum && Device::template fuses<next, leaf>;
+      };
     }
   }
 
@@ -128,6 +132,10 @@ class planner {
     for (int i = 0; i < source.op_count; ++i) {
       planned_op o;
       static_cast<op&>(o) = source.ops[i];
+      if (goes_behind_next(i)) {
+        const op& pooling = source.ops[++i];
+        o.fused_leaf = o.leaf, o.leaf = pooling.leaf, o.output = pooling.output;
+      }
       const planned_op joined = joined_to_last(o);
       if (joined.leaf >= 0 && (traits[joined.leaf].takes_sum || takes_next(joined, i))) {
         int* const taken = operands + o.first_operand;
@@ -156,9 +164,18 @@ class planner {
     return both;
   }
 
+  // Op `i` of the source is a pointwise layer, and the next one a pooling that alone reads its result: the maximum of
+  // its results is its result of the maximum. There are fewer of these, and what comes before needs no slopes.
+  constexpr bool goes_behind_next(int i) const {
+    if (i + 1 >= source.op_count || source.ops[i].leaf < 0 || !traits[source.ops[i].leaf].goes_behind_next)
+      return false;
+    const op &o = source.ops[i], &next = source.ops[i + 1];
+    return next.leaf == o.leaf + 1 && next.input == o.output && consumers_in_source(o.output) == 1;
+  }
+
   // What follows op `i` of the source is a pointwise layer that `o` does in the same pass.
   constexpr bool takes_next(const planned_op& o, int i) const {
-    if (i + 1 >= source.op_count) return false;
+    if (i + 1 >= source.op_count || o.fused_leaf >= 0 || goes_behind_next(i + 1)) return false;
     const op& next = source.ops[i + 1];
     if (next.kind != op_kind::transform || next.input != o.output || consumers_in_source(o.output) != 1) return false;
     if (o.kind == op_kind::sum) return traits[next.leaf].fuses_with_sum;
