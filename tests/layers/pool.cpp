@@ -32,10 +32,10 @@ TEST_CASE("output extents follow Caffe") {
 }
 
 template <class Pool, class Device>
-std::vector<double> pooled(const std::vector<double>& x, std::vector<double>* gradient = nullptr) {
+std::vector<double> pooled(const std::vector<double>& x, std::vector<double>* gradient = nullptr, double target = 0) {
   struct net : fc::network<fc::input<1, 3, 3>, Pool, fc::euclidean_loss> {};
   fc::model<net, Device, fc::plan_options{true, true}> m(Device{}, 1);
-  const std::vector<double> targets(16);
+  const std::vector<double> targets(16, target);
   m.load(x.data(), 1);
   m.load_targets(targets.data());
   m.forward({.training = true});
@@ -58,6 +58,9 @@ TEST_CASE_TEMPLATE("pooling by hand", Device, fc::reference, fc::basic_cpu<8>) {
   using maximum = fc::max_pool<fc::kernel<2>, fc::stride<2>, fc::pad<1>>;
   CHECK(pooled<maximum, Device>({-1, -2, -2, -4, -3, -5, -4, -3, -7}, &dx) == values{-1, -2, -4, -3});
   CHECK(dx == values{-1, -2, 0, -4, -3, 0, 0, 0, 0});
+  // Behind a ReLU no gradient goes to a maximum of zero.
+  CHECK(pooled<fc::chain<fc::relu, maximum>, Device>({0, -1, -2, -4, -3, -5, -4, -3, 5}, &dx, 1) == values{0, 0, 0, 5});
+  CHECK(dx == values{0, 0, 0, 0, 0, 0, 0, 0, 4});
 }
 
 TEST_CASE_TEMPLATE("pooling a volume by hand", Device, fc::reference, fc::basic_cpu<8>) {
