@@ -48,12 +48,6 @@ void launch_put_words(void* to, const void* from, std::size_t count, cudaStream_
   check_status(cudaGetLastError(), "put_words", device);
 }
 
-struct copy_number {
-  double* to;
-  const double* from;
-  __device__ void operator()(std::size_t) const { *to = *from; }
-};
-
 // out = f(in...) element by element; padding is what f makes of zeros, or zero where `clears`.
 template <class F, class V, class... In>
 struct transform_packs {

@@ -17,9 +17,9 @@ class cuda_recorder {
   static constexpr std::size_t slots = 2;
 
   explicit cuda_recorder(cuda_device& device)
-      : ordinal_(device.ordinal()), host_(device.template allocate_host<double>(slots)) {
+      : ordinal_(device.ordinal()), numbers_(device.template allocate_host<double>(slots)) {
     const device_scope scope(ordinal_);
-    for (owned_event& e : fetched_) e = make_event(ordinal_);
+    for (owned_event& e : marked_) e = make_event(ordinal_);
   }
 
   // Does what body(cut) asks the device for: the first time for a key as it comes, so that whatever is made or
@@ -44,17 +44,15 @@ class cuda_recorder {
     }
   }
 
-  // Copies a number to the host, once what was asked for so far is done; fetched() waits for it. By a kernel, which
-  // reaches page-locked memory, for the same reason as put_words.
-  void fetch(std::size_t slot, const double* from, cuda_device& device) {
+  double* numbers() { return numbers_.data(); }
+  void mark(std::size_t slot, cuda_device& device) {
     const device_scope scope(ordinal_);
-    device.for_each(1, copy_number{host_.data() + slot, from});
-    record_event(fetched_[slot], device.stream(), ordinal_);
+    record_event(marked_[slot], device.stream(), ordinal_);
   }
-  bool arrived(std::size_t slot) const { return has_passed(fetched_[slot], ordinal_); }
-  double fetched(std::size_t slot) {
-    check_status(cudaEventSynchronize(fetched_[slot].get()), "cudaEventSynchronize", ordinal_);
-    return host_.data()[slot];
+  bool arrived(std::size_t slot) const { return has_passed(marked_[slot], ordinal_); }
+  double number(std::size_t slot) {
+    check_status(cudaEventSynchronize(marked_[slot].get()), "cudaEventSynchronize", ordinal_);
+    return numbers_.data()[slot];
   }
 
  private:
@@ -138,8 +136,8 @@ class cuda_recorder {
   }
 
   int ordinal_;
-  pinned_memory<double> host_;
-  owned_event fetched_[slots];
+  pinned_memory<double> numbers_;
+  owned_event marked_[slots];
   std::vector<recording> made_;
 };
 

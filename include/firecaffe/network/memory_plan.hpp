@@ -53,15 +53,17 @@ struct memory_plan {
     return target_shape.elements() == 0 ? 0
                                         : std::size_t(Device::value_layout(target_shape).sample) * std::size_t(batch);
   }
-  static constexpr std::size_t labels(int batch) { return std::size_t(batch); }
+  // 32-bit words that come with each batch: what live_numbers has, and labels.
+  static constexpr std::size_t live_words = 2;
+  static constexpr std::size_t words(int batch) { return live_words + std::size_t(batch); }
 
-  // Parameters, gradients, values and their gradients, targets, labels and results; where values are of another type
+  // Parameters, gradients, values and their gradients, targets, words and results; where values are of another type
   // than parameters, copies of these as factors. A solver's state comes on top.
   static constexpr std::size_t bytes(int batch) {
     using V = typename Device::value;
     const std::size_t copies = std::is_same_v<V, T> ? 0 : parameter_elements;
     return (parameter_elements + gradient_elements + target_elements(batch)) * sizeof(T) +
-           (activation_elements(batch) + copies) * sizeof(V) + labels(batch) * sizeof(std::int32_t) +
+           (activation_elements(batch) + copies) * sizeof(V) + words(batch) * sizeof(std::int32_t) +
            results * sizeof(double);
   }
 };

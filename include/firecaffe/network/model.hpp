@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <cstring>
 #include <span>
 #include <string>
 #include <vector>
@@ -17,6 +18,12 @@ struct add_values {
   FIRECAFFE_HD T operator()(T a, T b) const {
     return Activation::value(a + b);
   }
+};
+
+// What work that is recorded once and replayed finds in the device's memory.
+struct live_numbers {
+  std::uint32_t step = 0;  // see pass::live_step
+  std::uint32_t slot = 0;  // where the host looks for the step's loss
 };
 
 // A network on a device, for batches of at most `batch` samples: the arenas, the primitives, and the two passes over
@@ -42,7 +49,8 @@ class model {
         gradients_(gradients == nullptr ? own_gradients_.data() : gradients),
         activations_(device_.template allocate<V>(memory::activation_elements(batch))),
         targets_(device_.template allocate<T>(memory::target_elements(batch))),
-        labels_(device_.template allocate<std::int32_t>(memory::labels(batch))),
+        words_(device_.template allocate<std::int32_t>(memory::words(batch))),
+        new_words_(memory::words(batch)),
         results_(device_.template allocate<double>(memory::results)),
         ops_(device_, batch) {
     if (reinterpret_cast<std::uintptr_t>(gradients) % 64 != 0)
@@ -88,14 +96,20 @@ class model {
     samples_ = samples;
     device_.load(view(0), values);
   }
-  // Throws usage_error for a label that is no class of the network.
-  void load_labels(const std::int32_t* labels) {
-    for (int n = 0; n < samples_ && memory::uses_labels; ++n)
+  // Throws usage_error for a label that is no class of the network. A network that compares none with any may be given
+  // null.
+  void load_labels(const std::int32_t* labels, live_numbers numbers = {}) {
+    std::memcpy(new_words_.data(), &numbers, sizeof numbers);
+    const int count = memory::uses_labels ? samples_ : 0;
+    for (int n = 0; n < count; ++n) {
       if (labels[n] < 0 || labels[n] >= memory::classes)
         throw usage_error("model: sample " + std::to_string(n) + " has the label " + std::to_string(labels[n]) +
                           "; labels are 0 to " + std::to_string(memory::classes - 1));
-    device_.upload(labels_.data(), labels, std::size_t(samples_));
+      new_words_[memory::live_words + std::size_t(n)] = labels[n];
+    }
+    device_.upload(words_.data(), new_words_.data(), memory::live_words + std::size_t(count));
   }
+  const live_numbers* live() const { return reinterpret_cast<const live_numbers*>(words_.data()); }
   template <class U>
   void load_targets(const U* values) {
     device_.load(target_view_storage(), values);
@@ -213,7 +227,7 @@ class model {
   tensor_view<T> target_view_storage() {
     return {targets_.data(), samples_, memory::target_shape, Device::value_layout(memory::target_shape)};
   }
-  target_view<T> target() { return {labels_.data(), target_view_storage()}; }
+  target_view<T> target() { return {words_.data() + memory::live_words, target_view_storage()}; }
 
   template <int I, class U>
   auto parameters_at(U* base) {
@@ -365,7 +379,8 @@ class model {
   T* gradients_;
   typename Device::template memory<V> activations_;
   typename Device::template memory<T> targets_;
-  typename Device::template memory<std::int32_t> labels_;
+  typename Device::template memory<std::int32_t> words_;  // live_numbers, then labels
+  std::vector<std::int32_t> new_words_;
   typename Device::template memory<double> results_;
   slots<std::make_integer_sequence<int, op_count>> ops_;
 };

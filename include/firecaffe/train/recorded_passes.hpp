@@ -15,10 +15,11 @@ namespace firecaffe {
 //                           and then without calling body. Where body calls cut(n), with any integer, between(n) is
 //                           called each time, when what was asked for before is on its way; what it asks for is not
 //                           recorded
-//   recorder.fetch(slot, from, device)
-//                           copies a double to the host once what was asked for so far is done
-//   recorder.arrived(slot)  whether that is done
-//   recorder.fetched(slot)  waits for that; recorder::slots may be on their way
+//   recorder.numbers()      recorder::slots doubles of the host's memory that the device can write
+//   recorder.mark(slot, device)  what was asked for so far leaves a number in that slot
+//   recorder.arrived(slot)  whether it is there
+//   recorder.number(slot)   waits for it
+// and device.both(f, g), which asks for what f() and g() ask for, and may have it done side by side.
 template <class Device>
 constexpr bool records_passes = false;
 template <class Device>
@@ -40,28 +41,32 @@ requires(records_passes<Device>) class recorded_passes<Net, Device> {
   static constexpr std::size_t slots = Device::recorder::slots;
   static constexpr int after_forward = -1;  // a place to cut, beside the ops of the backward pass
 
-  explicit recorded_passes(Device& device)
-      : recorder_(device),
-        outcome_(device.template allocate<step_outcome>(1)),
-        step_(device.template allocate<std::uint32_t>(1)) {
+  explicit recorded_passes(Device& device) : recorder_(device), outcome_(device.template allocate<step_outcome>(1)) {
     forget(device);
   }
 
-  // One pass over the samples that are loaded, `first` or `last` of a step or both, then what tail() asks for. Work is
-  // cut where cuts(place) says so, the same for passes of a kind, and between(place) called.
+  // One pass over the samples that are loaded, which have these labels, `first` or `last` of a step or both, then what
+  // tail() asks for; the last leaves the step's loss in `slot`. Work is cut where cuts(place) says so, the same for
+  // passes of a kind, first of all after the forward pass, and between(place) called.
   template <class Cuts, class Tail, class Between>
-  void ask(model_type& m, pass now, int global_samples, bool first, bool last, Cuts cuts, Tail tail, Between between) {
+  void ask(model_type& m, const std::int32_t* labels, pass now, int global_samples, bool first, bool last,
+           std::size_t slot, Cuts cuts, Tail tail, Between between) {
     Device& device = m.device();
-    device.upload(step_.data(), &now.step, 1);
-    now.step = 0, now.live_step = step_.data();
+    m.load_labels(labels, {now.step, std::uint32_t(slot)});
+    now.step = 0, now.live_step = &m.live()->step;
     const typename Device::recorder::key key{m.samples(), now.first_sample, global_samples, first, last};
     const auto body = [this, &device, &m, now, global_samples, first, last, cuts, tail](auto cut) {
       m.forward(now);
-      device.for_each(1, losses(m, global_samples, first, last));
-      if (cuts(after_forward)) cut(after_forward);
-      m.backward(1.0 / global_samples, now, !first, [&](int op) {
-        if (cuts(op)) cut(op);
-      });
+      const auto add_up = [&] { device.for_each(1, losses(m, global_samples, first, last)); };
+      const auto go_back = [&] {
+        m.backward(1.0 / global_samples, now, !first, [&](int op) {
+          if (cuts(op)) cut(op);
+        });
+      };
+      if (cuts(after_forward))
+        add_up(), cut(after_forward), go_back();
+      else
+        device.both(add_up, go_back);
       tail();
     };
     recorder_.run(device, key, body, between);
@@ -69,9 +74,9 @@ requires(records_passes<Device>) class recorded_passes<Net, Device> {
 
   // What became of the step, there and, by way of a slot, here.
   const step_outcome* outcome() const { return outcome_.data(); }
-  void fetch_loss(std::size_t slot, Device& device) { recorder_.fetch(slot, &outcome_.data()->loss, device); }
+  void mark_loss(std::size_t slot, Device& device) { recorder_.mark(slot, device); }
   bool loss_arrived(std::size_t slot) { return recorder_.arrived(slot); }
-  double loss(std::size_t slot) { return recorder_.fetched(slot); }
+  double loss(std::size_t slot) { return recorder_.number(slot); }
 
   // That a loss was not finite.
   void forget(Device& device) {
@@ -87,7 +92,9 @@ requires(records_passes<Device>) class recorded_passes<Net, Device> {
   }();
 
   gather_losses<loss_count> losses(model_type& m, int samples, bool first, bool last) {
-    gather_losses<loss_count> g{m.device_results(), {}, {}, double(samples), first, last, outcome_.data()};
+    gather_losses<loss_count> g{
+        m.device_results(), {}, {}, double(samples), first, last, outcome_.data(), &m.live()->slot,
+        recorder_.numbers()};
     for (int i = 0, k = 0; i < model_type::the_plan.op_count; ++i)
       if (model_type::the_plan.ops[i].kind == op_kind::loss)
         g.op[k] = i, g.weight[k++] = model_type::the_plan.ops[i].loss_weight;
@@ -96,7 +103,6 @@ requires(records_passes<Device>) class recorded_passes<Net, Device> {
 
   typename Device::recorder recorder_;
   typename Device::template memory<step_outcome> outcome_;
-  typename Device::template memory<std::uint32_t> step_;
 };
 
 }  // namespace firecaffe

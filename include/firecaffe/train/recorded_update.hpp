@@ -16,7 +16,7 @@ struct step_outcome {
 };
 
 // outcome->loss (+)= the losses that a pass left, each times its weight, over the samples; after the last pass of a
-// step it is looked at. Run for one element.
+// step it is looked at, and the host told. Run for one element.
 template <int Losses>
 struct gather_losses {
   const double* results;
@@ -25,13 +25,17 @@ struct gather_losses {
   double samples;
   bool first, last;
   step_outcome* outcome;
+  const std::uint32_t* slot;
+  double* numbers;  // by slot
 
   FIRECAFFE_HD void operator()(std::size_t) const {
     double sum = 0;
     for (int k = 0; k < Losses; ++k) sum += weight[k] * results[op[k]];
     const double loss = (first ? 0.0 : outcome->loss) + sum / samples;
     outcome->loss = loss;
-    if (last && !(loss - loss == 0)) outcome->go = 0;
+    if (!last) return;
+    if (!(loss - loss == 0)) outcome->go = 0;
+    numbers[*slot] = loss;
   }
 };
 

@@ -118,7 +118,9 @@ class trainer {
                                       {.batches = order.steps_per_epoch()});
     evaluation_.begin(model_.device());
     for (std::int64_t k = 0; k < order.steps_per_epoch(); ++k) {
-      load(view_of(batches.next()));
+      const batch_view b = view_of(batches.next());
+      load(b);
+      model_.load_labels(b.labels);
       if (model_.samples() > 0) evaluation_.add(model_);
     }
     double sums[memory::results];
@@ -152,9 +154,9 @@ class trainer {
   }
 
  private:
+  // But for its labels, which recorded passes bring along.
   void load(const batch_view& b) {
     model_.load(b.values, b.samples);
-    if constexpr (memory::uses_labels) model_.load_labels(b.labels);
     if constexpr (memory::target_shape.elements() > 0) model_.load_targets(b.targets);
   }
 
@@ -177,7 +179,7 @@ class trainer {
     if (replays()) {
       if constexpr (replays_steps<Solver, Device>) {
         load(b);
-        replay_.ask(passes_, model_, updater_, options_.solver, now, global_samples, index == 0, last,
+        replay_.ask(passes_, model_, b.labels, updater_, options_.solver, now, global_samples, index == 0, last,
                     options_.learning_rate(iteration_), iteration_);
         if (last) ++iteration_, ++under_way_;
       }
@@ -197,11 +199,11 @@ class trainer {
       load(b);
       static constexpr int after_forward = recorded_passes<Net, Device>::after_forward;
       passes_.ask(
-          model_, now, global_samples, index == 0, last,
+          model_, b.labels, now, global_samples, index == 0, last, 0,
           [this, last](int place) { return last && (place == after_forward || flow_.completes(place)); }, [] {},
           [this](int place) {
             if (place == after_forward)
-              passes_.fetch_loss(0, model_.device());
+              passes_.mark_loss(0, model_.device());
             else
               after(place);
           });
@@ -213,6 +215,7 @@ class trainer {
     if (index == 0) loss_ = 0, log_.settle(model_.device());
     auto record = log_.recorder(model_.device());
     load(b);
+    model_.load_labels(b.labels);
     record(span_kind::load, 0);
     model_.forward(now, [&](int op) { record(span_kind::forward, op); });
     double results[memory::results];
