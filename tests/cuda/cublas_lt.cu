@@ -162,7 +162,7 @@ struct dense_case {
         bias(d, 1, padded_channels<V>(to), bias_at + padded_channels<V>(to), bias_at),
         bias_gradient(d, 1, to, to) {
     x.set(seed, 1), w.set(seed, 2).keep(to, from), bias.set(seed, 3).keep(1, to), dy.set(seed, 4).keep(n, to);
-    device.template take_parameters<V>(bias.memory.data(), bias.memory.size());
+    device.template take_parameters<V>(bias.memory.data(), 0, bias.memory.size());
   }
 
   tensor_view<V> view(matrix<V>& of) {

@@ -79,10 +79,11 @@ TEST_CASE("training agrees with the reference step by step, on one rank and on s
   }
 }
 
-TEST_CASE("steps that are replayed as graphs are those that are asked for op by op") {
+TEST_CASE_TEMPLATE("steps that are replayed as graphs are those that are asked for op by op", Device, firecaffe::cuda,
+                   cuda_bf16) {
   for (const int ranks : {1, 2}) {
     CAPTURE(ranks);
-    const trained replayed = train_on<firecaffe::cuda>(ranks, 50), asked = train_on<firecaffe::cuda>(ranks, 50, true);
+    const trained replayed = train_on<Device>(ranks, 50), asked = train_on<Device>(ranks, 50, true);
     CHECK(replayed.losses.size() == 20);  // of which 4 of a short batch
     CHECK(difference(replayed.losses, asked.losses) < 1e-6);
     CHECK(difference(replayed.evaluated, asked.evaluated) < 1e-6);

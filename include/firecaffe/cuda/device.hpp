@@ -178,15 +178,15 @@ class cuda_device {
     launch(std::int64_t(round_up(count, 8) / 8), convert_elements<To, From>{to, from, std::int64_t(count), add});
   }
 
-  // The parameters of a model, before each of its forward passes: products take their factors from them, as
-  // factor(parameter) has them, in the type of values.
+  // The parameters [first, last) of a model, before each of its forward passes: products take their factors from them,
+  // as factor(parameter) has them, in the type of values. Once of all of them, which makes room.
   template <class V>
-  void take_parameters(const float* parameters, std::size_t count) {
+  void take_parameters(const float* parameters, std::size_t first, std::size_t last) {
     if constexpr (!std::is_same_v<V, float>) {
       auto& f = state_->factors;
-      if (f.copies.size() < count) f.copies = allocate<V>(count), ++f.moves;
+      if (f.copies.size() < last) f.copies = allocate<V>(last), ++f.moves;
       f.parameters = parameters;
-      convert(f.copies.data(), parameters, count);
+      if (first < last) convert(f.copies.data() + first, parameters + first, last - first);
     }
   }
   template <class V>

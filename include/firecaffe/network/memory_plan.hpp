@@ -4,6 +4,12 @@
 
 namespace firecaffe {
 
+// What work that is recorded once and replayed finds in the device's memory.
+struct live_numbers {
+  std::uint32_t step = 0;  // see pass::live_step
+  std::uint32_t slot = 0;  // where the host looks for the step's loss
+};
+
 // The memory of a model, exact to the byte and known before it is made: what its arenas allocate, padding of the
 // device's layouts included. Scratch of vendor kernels is not in it: devices report that themselves.
 template <class Net, class Device, plan_options Options = plan_options{}>
@@ -53,8 +59,8 @@ struct memory_plan {
     return target_shape.elements() == 0 ? 0
                                         : std::size_t(Device::value_layout(target_shape).sample) * std::size_t(batch);
   }
-  // 32-bit words that come with each batch: what live_numbers has, and labels.
-  static constexpr std::size_t live_words = 2;
+  // 32-bit words that come with each batch: live_numbers, and labels.
+  static constexpr std::size_t live_words = sizeof(live_numbers) / sizeof(std::int32_t);
   static constexpr std::size_t words(int batch) { return live_words + std::size_t(batch); }
 
   // Parameters, gradients, values and their gradients, targets, words and results; where values are of another type

@@ -20,12 +20,6 @@ struct add_values {
   }
 };
 
-// What work that is recorded once and replayed finds in the device's memory.
-struct live_numbers {
-  std::uint32_t step = 0;  // see pass::live_step
-  std::uint32_t slot = 0;  // where the host looks for the step's loss
-};
-
 // A network on a device, for batches of at most `batch` samples: the arenas, the primitives, and the two passes over
 // the op list. Everything is allocated by the constructor and nothing afterwards. A model belongs to one thread.
 template <class Net, class Device, plan_options Options = plan_options{}>
@@ -56,7 +50,8 @@ class model {
     if (reinterpret_cast<std::uintptr_t>(gradients) % 64 != 0)
       throw usage_error("model: memory for gradients must begin at a multiple of 64 bytes");
     fill(seed);
-    give_parameters();
+    if constexpr (copies_parameters)
+      device_.template take_parameters<V>(parameters_.data(), 0, memory::parameter_elements);
   }
 
   Device& device() { return device_; }
@@ -119,11 +114,19 @@ class model {
   // calls done(op index).
   template <class Done>
   void forward(pass now, Done done) {
-    give_parameters();
-    for_each_op([&](auto i) {
+    const auto go = [&](auto i) {
       forward_op<i>(now);
       done(int(i));
-    });
+    };
+    if constexpr (copies_parameters) {
+      constexpr std::size_t late = the_parameters.elements_from(late_op);
+      device_.template take_parameters<V>(parameters_.data(), late, the_parameters.elements);
+      device_.both([&] { device_.template take_parameters<V>(parameters_.data(), 0, late); },
+                   [&] { for_each_op<0, late_op>(go); });
+      for_each_op<late_op, op_count>(go);
+    } else {
+      for_each_op<0, op_count>(go);
+    }
   }
   void forward(pass now) {
     forward(now, [](int) {});
@@ -135,7 +138,7 @@ class model {
   void backward(double scale, pass now, bool add, Ready ready) requires(Options.training) {
     static_assert(trainable<Net>::value);
     now.scale = scale;
-    for_each_op([&](auto i) {
+    for_each_op<0, op_count>([&](auto i) {
       constexpr int op = op_count - 1 - i;
       backward_op<op>(scale, now, add);
       ready(op);
@@ -210,17 +213,20 @@ class model {
   template <int I>
   using layer_at = typename op_types<Net, Device, Options, I>::layer_type;
 
-  template <class F>
+  template <int First, int Last, class F>
   static void for_each_op(F f) {
-    [&]<int... I>(std::integer_sequence<int, I...>) { (f(std::integral_constant<int, I>{}), ...); }
-    (std::make_integer_sequence<int, op_count>{});
+    [&]<int... I>(std::integer_sequence<int, I...>) { (f(std::integral_constant<int, First + I>{}), ...); }
+    (std::make_integer_sequence<int, Last - First>{});
   }
 
-  // A device whose products take factors of another type makes copies.
-  void give_parameters() {
-    if constexpr (requires { device_.template take_parameters<V>(parameters_.data(), std::size_t{}); })
-      device_.template take_parameters<V>(parameters_.data(), memory::parameter_elements);
-  }
+  // Products that take factors of another type have copies, made of the first ops' parameters before these, of the
+  // others', which are most, beside them.
+  static constexpr bool copies_parameters = !std::is_same_v<V, T>;
+  static constexpr int late_op = [] {
+    int op = 0;
+    while (op < op_count && the_parameters.elements_from(op + 1) >= the_parameters.elements / 16 * 15) ++op;
+    return op;
+  }();
 
   static tensor_view<const V> constant(tensor_view<V> v) { return v; }
 

@@ -78,6 +78,13 @@ struct parameter_plan {
     (std::make_integer_sequence<int, n>{});
   }
 
+  // Of the ops from `op` on, which lie first.
+  constexpr std::size_t elements_from(int op) const {
+    for (int i = 0; i < count; ++i)
+      if (list[i].op < op) return list[i].offset;
+    return elements;
+  }
+
  private:
   template <int Op>
   constexpr void add() {
