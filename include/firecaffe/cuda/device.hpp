@@ -204,7 +204,7 @@ class cuda_device {
     const device_scope scope(ordinal());
     const bool flat = packed<V>(a) && packed<V>(b);
     const reduce_packs<F, V, std::remove_const_t<B>> source{readable(a), readable(b), indices<V>(a.extents, flat), f};
-    launch_sum_all(source, packs(a), sum, sums(), stream(), ordinal());
+    launch_sum_all(source, index_below(packs(a)), sum, sums(), stream(), ordinal());
   }
 
   // C = op(A) op(B) + beta C, row-major; C is (m, n), the inner extent k, and beta 0 or 1.
@@ -285,9 +285,7 @@ class cuda_device {
   // f(i) for i in [0, count), with 32-bit indices.
   template <class F>
   void launch(std::int64_t count, F f) {
-    if (count > std::int64_t{std::numeric_limits<std::uint32_t>::max()})
-      throw usage_error("cuda: a value of more than 2^32 elements: make the batch smaller");
-    for_each_index(std::uint32_t(count), f, stream(), ordinal());
+    for_each_index(index_below(count), f, stream(), ordinal());
   }
 
   template <class V>
@@ -332,6 +330,11 @@ class cuda_device {
   template <class V>
   static std::uint32_t per_row(shape s) {
     return std::uint32_t(padded_channels<V>(s.channels) / lanes<V>);
+  }
+  static std::uint32_t index_below(std::int64_t count) {
+    if (count > std::int64_t{std::numeric_limits<std::uint32_t>::max()})
+      throw usage_error("cuda: a value of more than 2^32 elements: make the batch smaller");
+    return std::uint32_t(count);
   }
   // Its rows follow each other, as wide as those of a value of V that stands alone.
   template <class V, class U>
