@@ -1,6 +1,8 @@
 // computes much: through the plain loops of the oracle
 #include "firecaffe/layers/pool.hpp"
 
+#include <limits>
+
 #include "agreement.hpp"
 #include "firecaffe/cpu/conv.hpp"
 #include "firecaffe/cpu/pool.hpp"
@@ -61,6 +63,9 @@ TEST_CASE_TEMPLATE("pooling by hand", Device, fc::reference, fc::basic_cpu<8>) {
   // Behind a ReLU no gradient goes to a maximum of zero.
   CHECK(pooled<fc::chain<fc::relu, maximum>, Device>({0, -1, -2, -4, -3, -5, -4, -3, 5}, &dx, 1) == values{0, 0, 0, 5});
   CHECK(dx == values{0, 0, 0, 0, 0, 0, 0, 0, 4});
+  // Of what is no number a ReLU makes zero.
+  const double nan = std::numeric_limits<double>::quiet_NaN();
+  CHECK(pooled<fc::chain<fc::relu, maximum>, Device>({nan, nan, 2, -4, nan, 5, nan, -3, nan}) == values{0, 2, 0, 5});
 }
 
 TEST_CASE_TEMPLATE("pooling a volume by hand", Device, fc::reference, fc::basic_cpu<8>) {

@@ -133,12 +133,12 @@ struct cpu_max_pool : cpu_pool<Block, Layer, In, Out> {
       const float* px = base::sample(x, n);
       float* py = base::sample(y, n);
       base::for_each_window([&](std::ptrdiff_t from, std::ptrdiff_t to, const auto& r) {
-        vec best = at(px + from + r.first());
+        vec best = {};  // what a ReLU makes of nothing above it
+        if constexpr (!rectified) best = at(px + from + r.first());
         r.for_each_pixel([&](int p) {
           const vec here = at(px + from + p);
           best = here > best ? here : best;
         });
-        if constexpr (rectified) best = best > 0.0f ? best : vec{};
         at(py + to) = best;
       });
     }

@@ -126,15 +126,17 @@ struct norm_forward {
   __device__ void operator()(std::uint32_t i) const {
     const auto at = indices.at(i);
     const int group = groups.group_of(at.row);
-    float v[n], more[n] = {}, mean[n], factor[n], offset[n];
+    float v[n], mean[n], factor[n], offset[n], more[n];
     if constexpr (Summed) load_pack(more, other.data + at.row * other.pitch + at.column);
     load_pack(v, x.data + at.row * x.pitch + at.column);
     load_pack(mean, table.at(group, norm_table::mean) + at.column);
     load_pack(factor, table.at(group, norm_table::factor) + at.column);
     load_pack(offset, table.at(group, norm_table::offset) + at.column);
-    for (int j = 0; j < n; ++j)
-      v[j] = at.column + j < groups.channels ? Activation::value((v[j] - mean[j]) * factor[j] + offset[j] + more[j])
-                                             : 0.0f;
+    for (int j = 0; j < n; ++j) {
+      v[j] = (v[j] - mean[j]) * factor[j] + offset[j];
+      if constexpr (Summed) v[j] += more[j];
+      v[j] = at.column + j < groups.channels ? Activation::value(v[j]) : 0.0f;
+    }
     store_pack(y.data + at.row * y.pitch + at.column, v);
   }
 };

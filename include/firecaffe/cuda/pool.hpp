@@ -114,8 +114,8 @@ struct alignas(N * sizeof(Index) < 16 ? N * sizeof(Index) : 16) winners {
   Index of[N];
 };
 
-// y = activation(maximum). With a ReLU, whose slope is 0 or 1, a window where it is 0 has no winner: `nobody`.
-template <class Activation, class Index, class V>
+// With a ReLU behind it a window has no winner, but `nobody`, where nothing is above zero.
+template <bool Rectified, class Index, class V>
 struct max_pool_forward {
   static constexpr int n = lanes<V>;
   using point = pool_geometry::point;
@@ -129,7 +129,8 @@ struct max_pool_forward {
     const auto p = g.at_output(i);
     float best[n] = {};
     winners<Index, n> which = {};
-    bool first = true;
+    for (int j = 0; Rectified && j < n; ++j) which.of[j] = nobody;
+    bool first = !Rectified;
     g.for_each_inside<2>(
         p, [&](const point& pixel) { return read_pack<n>(x.data + g.in_row(p, pixel) * x.pitch + p.column); },
         [&](const point& pixel, const pack<n, V>& here) {
@@ -140,11 +141,6 @@ struct max_pool_forward {
           }
           first = false;
         });
-    if constexpr (!std::is_same_v<Activation, identity>)
-      for (int j = 0; j < n; ++j) {
-        if (Activation::slope(Activation::value(best[j])) == 0.0f) which.of[j] = nobody;
-        best[j] = Activation::value(best[j]);
-      }
     store_pack(y.data + g.out_row(p, p) * y.pitch + p.column, best);
     winner[i] = which;
   }
@@ -259,8 +255,8 @@ class cuda_max_pool : public cuda_pool<V, Layer, In, Out> {
   void forward(cuda_device& device, tensor_view<const V> x, tensor_view<V> y, no_parameters<const float*>,
                const pass&) {
     device.launch(device.packs(y),
-                  max_pool_forward<Activation, index, V>{base::geometry, device.readable(x), device.writable(y),
-                                                         winner_.data(), index(taps)});
+                  max_pool_forward<std::is_same_v<Activation, relu>, index, V>{
+                      base::geometry, device.readable(x), device.writable(y), winner_.data(), index(taps)});
   }
   void backward(cuda_device& device, tensor_view<const V>, tensor_view<const V>, tensor_view<V> dy, tensor_view<V> dx,
                 no_parameters<const float*>, no_parameters<float*>, accumulation adds, const pass&) {

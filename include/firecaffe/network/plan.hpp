@@ -47,7 +47,7 @@ class planner {
  public:
   planned_op ops[max_ops + 1];
   planned_value values[max_values + 1];
-  bool settled[source.operand_count + 1] = {};  // operand of a concat or sum that already lies where it belongs
+  bool settled[source.operand_count + 1] = {};  // operand that already lies where it belongs
   int op_count = 0;
   std::size_t elements = 0;  // activations and their gradients, per sample
 
@@ -72,7 +72,7 @@ class planner {
 
  private:
   leaf_traits traits[max_ops + 1];
-  int operands[source.operand_count + 1] = {};  // of concats and sums
+  int operands[source.operand_count + 1] = {};  // of concats, sums and transforms that take one along
 
   constexpr void read_traits() {
     for (int k = 0; k < source.operand_count; ++k) operands[k] = source.operand[k];
