@@ -100,7 +100,7 @@ class cpu_batch_norm {
     });
   }
 
-  // Behind a sum `before` gets the gradient of its operands; it may be dy, and is without one.
+  // `before` gets the gradient of a sum's operands; it may be dy, and is where there is no sum.
   void go_back(basic_cpu<Block>& device, const tensor_view<const float>& x, const tensor_view<const float>& y,
                const tensor_view<float>& dy, const tensor_view<float>& before, const tensor_view<float>& dx,
                const parameters<const float*>& p, const parameters<float*>& gradients, accumulation adds,
