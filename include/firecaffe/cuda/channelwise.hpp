@@ -46,7 +46,7 @@ struct channelwise_packs {
 // The gradients of each parameter. Padding counts, with whatever sums it has.
 template <class Layer, class V>
 struct channelwise_sums_of {
-  static constexpr int n = channelwise_parameters<Layer>, width = lanes<V>;
+  static constexpr int n = channelwise_parameters<Layer>, width = lanes<V>, ahead = 4;
   rows<const V> x, dy;
   float p[width][n];
 

@@ -52,7 +52,7 @@ __device__ bool sum_group(const norm_groups& g, const Source& source, int column
 // mean.
 template <class V>
 struct moment_sums {
-  static constexpr int n = lanes<V>;
+  static constexpr int n = lanes<V>, ahead = 4;
   rows<const V> x;
   float pivot[n];
 
@@ -153,7 +153,7 @@ __device__ float norm_slope(float apart, float factor, float offset, float dy) {
 // What norm_slopes adds up: dy, and dy times how far x is off the mean.
 template <class Activation, class V>
 struct slope_sums {
-  static constexpr int n = lanes<V>;
+  static constexpr int n = lanes<V>, ahead = 4;
   rows<const V> x, dy;
   float mean[n], factor[n], offset[n];
 
@@ -180,7 +180,7 @@ struct slope_sums {
 // The same behind a sum.
 template <class Activation, class V>
 struct summed_slope_sums {
-  static constexpr int n = lanes<V>;
+  static constexpr int n = lanes<V>, ahead = 2;  // more, and one block fills a multiprocessor's registers
   rows<const V> x;
   slope_mask<Activation, V> before;
   float mean[n];

@@ -69,12 +69,12 @@ __device__ void add_up_rows(T (&sums)[N][M]) {
 
 // N sums of each column over this block's share of the rows from `first` to `last`. source.load(row, column) gets what
 // is needed of a pack, source.add(row, column, loaded, sums) adds it to sums[0 to N - 1][each column of the pack]. They
-// are in the threads of row 0, unless the rows were only to be visited. Some rows are loaded before any is added, to
-// keep memory busy.
+// are in the threads of row 0, unless the rows were only to be visited. Source::ahead rows are loaded before any is
+// added, to keep memory busy.
 template <int N, class V, class Source>
 __device__ void sum_columns(std::int64_t first, std::int64_t last, int columns, const Source& source,
                             float (&sums)[N][lanes<V>], bool only_visit = false) {
-  constexpr int n = lanes<V>, ahead = 4;
+  constexpr int n = lanes<V>, ahead = Source::ahead;
   const int column = int(blockIdx.x * blockDim.x + threadIdx.x) * n;
   const std::int64_t stride = std::int64_t{gridDim.y} * blockDim.y;
   if (column < columns)
@@ -155,7 +155,7 @@ void launch_sum_all(const Source& source, std::int64_t count, double* sum, const
 // masked = dy * slope(y) where `masked` has data (padding: zero).
 template <class Activation, class V>
 struct slope_mask {
-  static constexpr int n = lanes<V>;
+  static constexpr int n = lanes<V>, ahead = 4;
   rows<const V> y, dy;
   rows<V> masked;
   int channels;
