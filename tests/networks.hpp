@@ -218,8 +218,9 @@ struct normalised_sums
               sum<normed<20>, identity>, firecaffe::tanh, sum<identity, normed<20>>,
               tap<half<2>, relu, dense<3>, softmax_loss>, relu, dense<3>, softmax_loss> {};
 
-// Where its slope at zero is infinite, whose other operand is read again behind it; of slices and in one. Last, ones
-// that none takes along: of its input, of three, of the same value.
+// More of them: before an activation whose slope at zero is infinite, beside an operand that is read again later, with
+// a slice as operand or result. Last, sums that no normalisation takes along: of its own input, of three, of one value
+// twice.
 struct more_normalised_sums
     : network<input<16, 5, 4>, conv<16, kernel<1>>, relu,
               tap<half<2>, sum<normed<16>, identity>, relu, avg_pool<global>, dense<3>, softmax_loss>,

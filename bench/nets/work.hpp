@@ -49,17 +49,8 @@ struct op_work_of {
 
   template <int I>
   static constexpr pass_work forward() {
-    constexpr fc::planned_op o = the_plan.ops[I];
     constexpr arrays a = arrays_of<I>();
-    double flops = 0;
-    if constexpr (o.kind == fc::op_kind::sum)
-      flops = double(the_plan.values[o.output].extents.elements()) * (o.operands - 1);
-    else if constexpr (o.kind != fc::op_kind::concat)
-      flops = double(fc::leaf_of<Net, o.leaf>::flops(the_plan.values[o.input].extents));
-    if (o.leaf >= 0 && o.operands > 0) flops += double(the_plan.values[o.output].extents.elements());
-    if constexpr (o.fused_leaf >= 0)
-      flops += double(fc::leaf_of<Net, o.fused_leaf>::flops(the_plan.values[o.output].extents));
-    return {flops, a.in + a.out, a.parameters};
+    return {double(fc::planned_flops<Net, Device, fc::plan_options{}, I>()), a.in + a.out, a.parameters};
   }
 
   // The forward pass's operations once for the gradient of the input, where one is wanted, and once for the gradients

@@ -29,7 +29,7 @@ struct symbolic_run {
   static std::int64_t name(int v, int c, int pixel, bool gradient) {
     for (int i = 0; i < p.op_count; ++i) {
       const auto& o = p.ops[i];
-      if (gradient && (o.kind == op_kind::sum || (o.leaf >= 0 && o.operands > 0)) && o.backward)
+      if (gradient && (o.kind == op_kind::sum || o.takes_sum_along()) && o.backward)
         for (int k = 0; k < o.operands; ++k)
           if (p.operand(o, k) == v && p.settled[o.first_operand + k]) return name(o.output, c, pixel, gradient);
       if (o.kind != op_kind::concat || o.output != v) continue;
@@ -208,7 +208,7 @@ TEST_CASE("a normalisation takes along the sum of its result and another value, 
   constexpr auto& p = fc::plan<net, fc::basic_cpu<8>>;
   std::vector<int> taken;
   for (int i = 0; i < p.op_count; ++i)
-    if (p.ops[i].kind == op_kind::transform && p.ops[i].operands > 0) {
+    if (p.ops[i].takes_sum_along()) {
       taken.push_back(p.ops[i].leaf);
       CHECK(p.operand(p.ops[i], 0) == p.ops[i].input);
       CHECK(p.operand(p.ops[i], 1) == (i == 7 ? p.ops[5].output : i == 2 ? p.ops[0].output : p.ops[i - 2].output));

@@ -93,6 +93,7 @@ void check_rows() {
 TEST_CASE("the columns of a summary add up") {
   check_rows<lenet, fc::basic_cpu<8>>();
   check_rows<networks::joins, fc::basic_cpu<16>>();
+  check_rows<networks::normalised_sums, fc::basic_cpu<16>>();
   check_rows<networks::joins, fc::reference>();
   const auto first = fc::summary_table<lenet, fc::basic_cpu<8>>::row<0>();
   CHECK(first.output == fc::shape{20, 24, 24});

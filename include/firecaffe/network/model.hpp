@@ -264,7 +264,7 @@ class model {
       const auto x = constant(view(o.input));
       const auto y = view(o.output);
       const auto p = parameters_at<I, const T>(parameters_.data());
-      if constexpr (o.operands > 0)
+      if constexpr (o.takes_sum_along())
         s.run.forward(device_, x, constant(view(the_plan.operand(o, 1))), y, p, pass_of(o, whole));
       else
         s.run.forward(device_, x, y, p, pass_of(o, whole));
@@ -299,7 +299,7 @@ class model {
         const auto dy = gradient_view(o.output);
         const auto p = parameters_at<I, const T>(parameters_.data());
         const auto gradients = parameters_at<I, T>(gradients_);
-        if constexpr (o.operands > 0) {
+        if constexpr (o.takes_sum_along()) {
           constexpr int second = the_plan.operand(o, 1);
           constexpr bool lies_there = the_plan.settled[o.first_operand + 1],
                          adds_there = the_plan.accumulates(I, second);

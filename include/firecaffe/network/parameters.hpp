@@ -17,7 +17,7 @@ struct op_types {
   static constexpr place out = place_of<Net, Device, Options>(here.output < 0 ? here.input : here.output);
 
   static auto first() {
-    if constexpr (here.operands > 0)
+    if constexpr (here.takes_sum_along())
       return std::type_identity<summed<leaf_of<Net, here.leaf>>>{};
     else
       return std::type_identity<leaf_of<Net, here.leaf>>{};
@@ -148,6 +148,19 @@ constexpr std::int64_t flops = [] {
   (std::make_integer_sequence<int, g.op_count>{});
   return n;
 }();
+
+// Of an op as planned, with what is done in the same pass.
+template <class Net, class Device, plan_options Options, int Op>
+constexpr std::int64_t planned_flops() {
+  constexpr auto& p = plan<Net, Device, Options>;
+  constexpr planned_op o = p.ops[Op];
+  const shape result = p.values[o.output < 0 ? o.input : o.output].extents;
+  std::int64_t n = 0;
+  if constexpr (o.leaf >= 0) n += leaf_of<Net, o.leaf>::flops(p.values[o.input].extents);
+  if (o.kind == op_kind::sum || o.takes_sum_along()) n += result.elements() * (o.operands - 1);
+  if constexpr (o.fused_leaf >= 0) n += leaf_of<Net, o.fused_leaf>::flops(result);
+  return n;
+}
 
 // The buckets of a network's gradients: at least `bytes` each but for the last to become ready. That one is joined to
 // its neighbour when it is below a sixteenth: a message that is mostly latency costs more than the neighbour's later

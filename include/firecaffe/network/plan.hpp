@@ -21,10 +21,12 @@ struct leaf_traits {
   bool goes_behind_next = false;                       // a maximum that it need not be applied before
 };
 
-// A transform with operands is summed: the layer reads the first of two, its result and the second are added up.
 struct planned_op : op {
   int fused_leaf = -1;    // the pointwise layer done in the same pass
   bool backward = false;  // has a gradient to pass on or parameters to update, and a loss behind it
+
+  // The layer reads the first of two operands; its result and the second are added up.
+  constexpr bool takes_sum_along() const { return kind == op_kind::transform && operands > 0; }
 };
 
 struct planned_value {
@@ -180,7 +182,7 @@ class planner {
     if (next.kind != op_kind::transform || next.input != o.output || consumers_in_source(o.output) != 1) return false;
     if (o.kind == op_kind::sum) return traits[next.leaf].fuses_with_sum;
     if (o.leaf < 0 || next.leaf != o.leaf + 1) return false;
-    return o.operands > 0 ? traits[o.leaf].takes_sum_and_next : traits[o.leaf].fuses_with_next;
+    return o.takes_sum_along() ? traits[o.leaf].takes_sum_and_next : traits[o.leaf].fuses_with_next;
   }
 
   constexpr void mark_gradients() {

@@ -64,12 +64,7 @@ struct summary_table {
     constexpr int result = o.output < 0 ? o.input : o.output;
     summary_row r;
     r.op = I, r.name = name<I>(), r.output = the_plan.values[result].extents;
-    if constexpr (o.kind == op_kind::sum)
-      r.flops = r.output.elements() * (o.operands - 1);
-    else if constexpr (o.kind != op_kind::concat)
-      r.flops = leaf_of<Net, o.leaf>::flops(the_plan.values[o.input].extents);
-    if (o.leaf >= 0 && o.operands > 0) r.flops += r.output.elements();
-    if constexpr (o.fused_leaf >= 0) r.flops += leaf_of<Net, o.fused_leaf>::flops(r.output);
+    r.flops = planned_flops<Net, Device, Options, I>();
     for (int i = 0; i < the_parameters.count; ++i) {
       if (the_parameters.list[i].op != I) continue;
       if (the_parameters.list[i].description.learnable()) r.parameters += the_parameters.list[i].description.elements();
@@ -95,7 +90,7 @@ struct summary_table {
     else if constexpr (o.kind == op_kind::sum)
       return ended<I>("sum");
     else
-      return ended<I>(std::string(leaf_of<Net, o.leaf>::name) + (o.operands > 0 ? "+sum" : ""));
+      return ended<I>(std::string(leaf_of<Net, o.leaf>::name) + (o.takes_sum_along() ? "+sum" : ""));
   }
 
   template <int I>
