@@ -102,8 +102,8 @@ struct agreement {
     std::vector<std::int32_t> labels;
     for (int n = 0; n < samples; ++n)
       labels.push_back(int(random_word({seed, 0, 0, random_use::test, 2}, std::uint64_t(n)) % 3));
-    mine.load(x.data(), samples), truth.load(x.data(), samples);
-    mine.load_labels(labels.data()), truth.load_labels(labels.data());
+    mine.load(x.data(), samples, labels.data());
+    truth.load(x.data(), samples), truth.load_labels(labels.data());
     if (!targets.empty()) mine.load_targets(targets.data()), truth.load_targets(targets.data());
   }
 
@@ -148,8 +148,17 @@ struct agreement {
     return out;
   }
 
-  void forward(bool training, std::uint32_t step) {
-    const pass now{.training = training, .seed = seed, .step = step, .first_sample = 3};
+  pass pass_at(bool training, std::uint32_t step, bool gradient_with_loss) const {
+    return {.training = training,
+            .seed = seed,
+            .step = step,
+            .first_sample = 3,
+            .scale = 1.0 / 7,
+            .gradient_with_loss = gradient_with_loss};
+  }
+
+  void forward(bool training, std::uint32_t step, bool gradient_with_loss = false) {
+    const pass now = pass_at(training, step, gradient_with_loss);
     mine.forward(now);
     truth.forward(now, [&](int op) {
       if (const int v = true_model::the_plan.ops[op].output; v >= 0) round_all(truth.view(v));
@@ -161,17 +170,16 @@ struct agreement {
       if (readable(my_plan, v) && readable(true_model::the_plan, v)) compare("value", v, mine.value(v), truth.value(v));
   }
 
-  void backward(std::uint32_t step, bool add) {
-    const pass now{.training = true, .seed = seed, .step = step, .first_sample = 3};
-    const double scale = 1.0 / 7;
-    mine.backward(scale, now, add, [&](int op) {
+  void backward(std::uint32_t step, bool add, bool gradient_with_loss = false) {
+    const pass now = pass_at(true, step, gradient_with_loss);
+    mine.backward(now.scale, now, add, [&](int op) {
       const planned_op& o = my_plan.ops[op];
       for (int k = 0; o.backward && k < my_plan.operand_count(o); ++k) {
         INFO("gradient of value ", my_plan.operand(o, k), " behind op ", op);
         CHECK(padding_is_zero(my_plan.operand(o, k)));
       }
     });
-    truth.backward(scale, now, add, [&](int op) {
+    truth.backward(now.scale, now, add, [&](int op) {
       const planned_op& o = true_model::the_plan.ops[op];
       for (int k = 0; k < true_model::the_plan.operand_count(o); ++k)
         round_all(truth.gradient_view(true_model::the_plan.operand(o, k)));
@@ -222,8 +230,8 @@ struct agreement {
     backward(step, false);
     poison();
     load(samples);
-    forward(true, step + 1);
-    backward(step + 1, true);
+    forward(true, step + 1, true);
+    backward(step + 1, true, true);
     CHECK(padding_is_zero(mine.gradients()));
     for (std::size_t i = 0; i < memory::parameter_elements; ++i) mine.parameters()[i] -= 0.02f * mine.gradients()[i];
     CHECK(padding_is_zero(mine.parameters()));

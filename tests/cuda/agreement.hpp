@@ -52,8 +52,8 @@ struct cuda_agreement : agreement<Net, Device> {
     this->backward(step, false);
     poison();
     this->load(samples);
-    this->forward(true, step + 1);
-    this->backward(step + 1, true);
+    this->forward(true, step + 1, true);
+    this->backward(step + 1, true, true);
     CHECK(padding_is_zero(mine.gradients()));
     mine.device().for_each(memory::parameter_elements, descend{mine.parameters(), mine.gradients()});
     CHECK(padding_is_zero(mine.parameters()));

@@ -39,7 +39,10 @@ struct pass {
   std::uint32_t step = 0;          // iteration; read it by current_step()
   std::uint32_t first_sample = 0;  // position of sample 0 in the global batch
   std::uint32_t part = 0;          // index of the layer in the network: fusing ops does not change it
-  double scale = 1;                // backward: of the loss, 1 over the samples of the global batch
+  double scale = 1;                // of the loss's gradient: 1 over the samples of the global batch
+  // Forward: the loss that a network ends with has its gradient written along, by devices that can, with `scale`;
+  // backward: it has been.
+  bool gradient_with_loss = false;
   // In the device's memory, where work that is recorded once and replayed finds what changes from step to step.
   const std::uint32_t* live_step = nullptr;
 
@@ -81,7 +84,9 @@ struct target_view {
 // A loss implements instead
 //   forward(Device&, x, target, double* sum, pass)             *sum = the loss added up over the samples
 //   backward(Device&, x, target, dx, scale, adds, pass)        dx (+)= scale * d(sum)/dx
-// and a metric only forward, with the count of correct samples.
+// and may have both in one, for pass::gradient_with_loss,
+//   forward(Device&, x, target, double* sum, dx, scale, pass)  dx = scale * d(sum)/dx
+// A metric has only the first, with the count of correct samples.
 
 // Parameters stored in canonical order: what most implementations use.
 template <class Layer>

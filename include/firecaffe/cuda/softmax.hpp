@@ -47,16 +47,56 @@ __device__ double sum_of_exponentials(const V* row, float top, int classes, int 
   return join_warp(total, join_sum{});
 }
 
-// The loss of sample n, in lane 0; not a number where its label is none of the classes.
+// softmax(x) of sample n compared with its label.
+template <class V>
+struct compared_softmax {
+  const V* row;
+  float top;
+  double sum;
+  int label, classes;
+
+  __device__ compared_softmax(const score_rows<V>& s, int n, int lane)
+      : row(s.x.data + n * s.x.pitch),
+        top(largest_score(row, s.classes, lane)),
+        sum(sum_of_exponentials(row, top, s.classes, lane)),
+        label(s.labels[n]),
+        classes(s.classes) {}
+
+  // Not a number where the label is none of the classes.
+  __device__ double loss() const {
+    const bool valid = label >= 0 && label < classes;
+    return valid ? log(sum) - double(static_cast<float>(row[label]) - top) : nan("");
+  }
+  // dx (+)= scale * (softmax(x) - one at the label); padding is zero.
+  __device__ void gradient(V* dx, int columns, float scale, bool add, int lane) const {
+    const auto share = float(double(scale) / sum);
+    for (int c = lane; c < columns; c += warp_lanes) {
+      float slope = 0;
+      if (c < classes)
+        slope = expf(static_cast<float>(row[c]) - top) * share - (c == label ? scale : 0.0f) +
+                (add ? static_cast<float>(dx[c]) : 0.0f);
+      dx[c] = static_cast<V>(slope);
+    }
+  }
+};
+
+// The loss of a sample, in lane 0.
 struct softmax_loss_of_sample {
   template <class V>
   __device__ double operator()(const score_rows<V>& s, int n, int lane) const {
-    const V* row = s.x.data + n * s.x.pitch;
-    const float top = largest_score(row, s.classes, lane);
-    const double sum = sum_of_exponentials(row, top, s.classes, lane);
-    const int label = s.labels[n];
-    const bool valid = label >= 0 && label < s.classes;
-    return valid ? log(sum) - double(static_cast<float>(row[label]) - top) : nan("");
+    return compared_softmax<V>(s, n, lane).loss();
+  }
+};
+// The same; its gradient is written along.
+template <class V>
+struct softmax_loss_and_gradient {
+  rows<V> dx;
+  int columns;
+  float scale;
+  __device__ double operator()(const score_rows<V>& s, int n, int lane) const {
+    const compared_softmax<V> softmax(s, n, lane);
+    softmax.gradient(dx.data + n * dx.pitch, columns, scale, false, lane);
+    return softmax.loss();
   }
 };
 
@@ -91,23 +131,12 @@ __global__ void sum_over_samples(score_rows<V> s, Of of, double* each, double* s
   if (lane == 0) *sum = total;
 }
 
-// dx (+)= scale * (softmax(x) - one at the label); padding is zero.
+// As compared_softmax has it, of all samples.
 template <class V>
 __global__ void softmax_gradients(score_rows<V> s, rows<V> dx, int columns, float scale, bool add) {
   const int n = int(blockIdx.x) * warps_per_block + int(threadIdx.y), lane = int(threadIdx.x);
   if (n >= s.samples) return;
-  const V* row = s.x.data + n * s.x.pitch;
-  V* out = dx.data + n * dx.pitch;
-  const float top = largest_score(row, s.classes, lane);
-  const auto share = float(double(scale) / sum_of_exponentials(row, top, s.classes, lane));
-  const int label = s.labels[n];
-  for (int c = lane; c < columns; c += warp_lanes) {
-    float slope = 0;
-    if (c < s.classes)
-      slope = expf(static_cast<float>(row[c]) - top) * share - (c == label ? scale : 0.0f) +
-              (add ? static_cast<float>(out[c]) : 0.0f);
-    out[c] = static_cast<V>(slope);
-  }
+  compared_softmax<V>(s, n, lane).gradient(dx.data + n * dx.pitch, columns, scale, add, lane);
 }
 
 // y = softmax(x), row by row; padding is zero. y may be x.
@@ -194,10 +223,16 @@ struct implementation<basic_cuda<P>, softmax, In, Out> {
 template <cuda_policy P, place In, place Out>
 struct implementation<basic_cuda<P>, softmax_loss, In, Out> {
   using V = cuda_value<P>;
+  static constexpr int columns = padded_channels<V>(In.extents.channels);
   implementation(cuda_device& device, int batch) { device.scratch(std::size_t(batch) * sizeof(double)); }
 
   void forward(cuda_device& device, tensor_view<const V> x, target_view<float> target, double* sum, const pass&) {
     launch_sum_over_samples(device, x, target.labels, softmax_loss_of_sample{}, sum);
+  }
+  void forward(cuda_device& device, tensor_view<const V> x, target_view<float> target, double* sum, tensor_view<V> dx,
+               double scale, const pass&) {
+    const softmax_loss_and_gradient<V> of{device.writable(dx), columns, float(scale)};
+    launch_sum_over_samples(device, x, target.labels, of, sum);
   }
 
   void backward(cuda_device& device, tensor_view<const V> x, target_view<float> target, tensor_view<V> dx, double scale,
@@ -206,8 +241,8 @@ struct implementation<basic_cuda<P>, softmax_loss, In, Out> {
     const device_scope scope(device.ordinal());
     const warp_per_sample w(x.samples);
     softmax_gradients<<<w.grid, w.block, 0, device.stream()>>>(
-        score_rows<V>{device.readable(x), target.labels, x.samples, In.extents.channels}, device.writable(dx),
-        padded_channels<V>(In.extents.channels), float(scale), adds.input);
+        score_rows<V>{device.readable(x), target.labels, x.samples, In.extents.channels}, device.writable(dx), columns,
+        float(scale), adds.input);
     check_status(cudaGetLastError(), "softmax_gradients", device.ordinal());
   }
 };

@@ -7,18 +7,10 @@
 #include <vector>
 
 #include "../core/error.hpp"
+#include "joins.hpp"
 #include "memory_plan.hpp"
 
 namespace firecaffe {
-
-template <class Activation = identity>
-struct add_values {
-  static constexpr bool preserves_zero = Activation::preserves_zero;
-  template <class T>
-  FIRECAFFE_HD T operator()(T a, T b) const {
-    return Activation::value(a + b);
-  }
-};
 
 // A network on a device, for batches of at most `batch` samples: the arenas, the primitives, and the two passes over
 // the op list. Everything is allocated by the constructor and nothing afterwards. A model belongs to one thread.
@@ -87,22 +79,26 @@ class model {
   // Takes `samples` inputs in canonical order (N, C, H, W).
   template <class U>
   void load(const U* values, int samples) {
-    if (samples < 0 || samples > capacity_) throw usage_error("model: more samples than the model was made for");
-    samples_ = samples;
+    set_samples(samples);
     device_.load(view(0), values);
   }
   // Throws usage_error for a label that is no class of the network. A network that compares none with any may be given
   // null.
-  void load_labels(const std::int32_t* labels, live_numbers numbers = {}) {
-    std::memcpy(new_words_.data(), &numbers, sizeof numbers);
-    const int count = memory::uses_labels ? samples_ : 0;
-    for (int n = 0; n < count; ++n) {
-      if (labels[n] < 0 || labels[n] >= memory::classes)
-        throw usage_error("model: sample " + std::to_string(n) + " has the label " + std::to_string(labels[n]) +
-                          "; labels are 0 to " + std::to_string(memory::classes - 1));
-      new_words_[memory::live_words + std::size_t(n)] = labels[n];
+  void load_labels(const std::int32_t* labels) {
+    const std::size_t words = set_words(labels, {});
+    device_.upload(words_.data(), new_words_.data(), words);
+  }
+  // Both, and what recorded work looks up: in one go, where the device can.
+  template <class U>
+  void load(const U* values, int samples, const std::int32_t* labels, live_numbers numbers = {}) {
+    set_samples(samples);
+    const std::size_t words = set_words(labels, numbers);
+    if constexpr (requires { device_.load(view(0), values, words_.data(), new_words_.data(), words); }) {
+      device_.load(view(0), values, words_.data(), new_words_.data(), words);
+    } else {
+      device_.load(view(0), values);
+      device_.upload(words_.data(), new_words_.data(), words);
     }
-    device_.upload(words_.data(), new_words_.data(), memory::live_words + std::size_t(count));
   }
   const live_numbers* live() const { return reinterpret_cast<const live_numbers*>(words_.data()); }
   template <class U>
@@ -140,7 +136,7 @@ class model {
     now.scale = scale;
     for_each_op<0, op_count>([&](auto i) {
       constexpr int op = op_count - 1 - i;
-      backward_op<op>(scale, now, add);
+      backward_op<op>(now, add);
       ready(op);
     });
   }
@@ -194,6 +190,23 @@ class model {
   }
 
  private:
+  void set_samples(int samples) {
+    if (samples < 0 || samples > capacity_) throw usage_error("model: more samples than the model was made for");
+    samples_ = samples;
+  }
+  // Returns how many.
+  std::size_t set_words(const std::int32_t* labels, live_numbers numbers) {
+    std::memcpy(new_words_.data(), &numbers, sizeof numbers);
+    const int count = memory::uses_labels ? samples_ : 0;
+    for (int n = 0; n < count; ++n) {
+      if (labels[n] < 0 || labels[n] >= memory::classes)
+        throw usage_error("model: sample " + std::to_string(n) + " has the label " + std::to_string(labels[n]) +
+                          "; labels are 0 to " + std::to_string(memory::classes - 1));
+      new_words_[memory::live_words + std::size_t(n)] = labels[n];
+    }
+    return memory::live_words + std::size_t(count);
+  }
+
   template <int I>
   struct slot {
     implementation_of<Net, Device, Options, I> run;
@@ -252,13 +265,32 @@ class model {
     return now;
   }
 
+  // Op I is the loss that training computes last, and the device can write its gradient along: where that lies nothing
+  // is needed any more.
+  template <int I>
+  static constexpr bool ends_with_gradient() {
+    constexpr planned_op o = the_plan.ops[I];
+    if constexpr (I == last_in_training && o.kind == op_kind::loss && o.backward)
+      return requires(slot<I> s, Device d, tensor_view<V> x, target_view<T> t, double* sum, pass now) {
+        s.run.forward(d, tensor_view<const V>(x), t, sum, x, 1.0, now);
+      };
+    else
+      return false;
+  }
+  static constexpr int last_in_training = [] {
+    int last = 0;
+    for (int i = 0; i < op_count; ++i)
+      if (the_plan.ops[i].kind != op_kind::metric) last = i;
+    return last;
+  }();
+
   template <int I>
   void forward_op(const pass& whole) {
     constexpr planned_op o = the_plan.ops[I];
     if constexpr (o.kind == op_kind::concat) {
-      concatenate(o);
+      joins_of(*this).concatenate(o);
     } else if constexpr (o.kind == op_kind::sum) {
-      add_up<layer_at<I>>(o);
+      joins_of(*this).template add_up<layer_at<I>>(o);
     } else if constexpr (o.kind == op_kind::transform) {
       slot<I>& s = ops_;
       const auto x = constant(view(o.input));
@@ -270,12 +302,18 @@ class model {
         s.run.forward(device_, x, y, p, pass_of(o, whole));
     } else if (o.kind == op_kind::loss || !whole.training) {
       slot<I>& s = ops_;
-      s.run.forward(device_, constant(view(o.input)), target(), results_.data() + I, pass_of(o, whole));
+      const auto x = constant(view(o.input));
+      double* sum = results_.data() + I;
+      if constexpr (ends_with_gradient<I>())
+        if (whole.gradient_with_loss)
+          return s.run.forward(device_, x, target(), sum, gradient_view(o.input), whole.scale * o.loss_weight,
+                               pass_of(o, whole));
+      s.run.forward(device_, x, target(), sum, pass_of(o, whole));
     }
   }
 
   template <int I>
-  void backward_op(double scale, const pass& whole, bool add) {
+  void backward_op(const pass& whole, bool add) {
     constexpr planned_op o = the_plan.ops[I];
     if constexpr (!o.backward) {
       return;
@@ -284,7 +322,7 @@ class model {
         const auto dy = gradient_view(o.output);
         device_.transform(dy, gradient_of_pointwise<layer_at<I>>{}, constant(view(o.output)), constant(dy));
       }
-      divide(o, I);
+      joins_of(*this).divide(o, I);
     } else {
       constexpr accumulation planned{the_plan.accumulates(I, o.input), false};
       const accumulation adds{planned.input, add};
@@ -293,7 +331,8 @@ class model {
       const auto x = constant(view(o.input));
       const auto dx = gradient_view(o.input);
       if constexpr (o.kind == op_kind::loss) {
-        s.run.backward(device_, x, target(), dx, scale * o.loss_weight, adds, now);
+        if (!(whole.gradient_with_loss && ends_with_gradient<I>()))
+          s.run.backward(device_, x, target(), dx, whole.scale * o.loss_weight, adds, now);
       } else {
         const auto y = constant(view(o.output));
         const auto dy = gradient_view(o.output);
@@ -306,69 +345,12 @@ class model {
           auto other = gradient_view(second);
           if (lies_there || adds_there) other.data = nullptr;
           s.run.backward(device_, x, y, dy, other, dx, p, gradients, adds, now);
-          if (adds_there && !lies_there) add_to(gradient_view(second), constant(dy));
+          if (adds_there && !lies_there) joins_of(*this).add_to(gradient_view(second), dy);
         } else {
           s.run.backward(device_, x, y, dy, dx, p, gradients, adds, now);
         }
       }
     }
-  }
-
-  // The joins, compiled once a network, and the sum once for each layer that it ends in.
-  void concatenate(const planned_op& o) {
-    int channel = 0;
-    for (int k = 0; k < o.operands; ++k) {
-      const auto part = constant(view(the_plan.operand(o, k)));
-      if (!the_plan.settled[o.first_operand + k])
-        device_.copy_channels(view(o.output), channel, part, 0, part.extents.channels, false);
-      channel += part.extents.channels;
-    }
-  }
-  template <class Activation>
-  void add_up(const planned_op& o) {
-    const auto y = view(o.output);
-    const auto first = constant(view(the_plan.operand(o, 0)));
-    const bool lies_there = o.operands == 1 && the_plan.settled[o.first_operand];
-    if (o.operands == 1 && !(lies_there && std::is_same_v<Activation, identity>))
-      device_.transform(y, value_of_pointwise<Activation>{}, first);
-    for (int k = 1; k < o.operands; ++k) {
-      const auto before = k == 1 ? first : constant(y), next = constant(view(the_plan.operand(o, k)));
-      if (k + 1 < o.operands)
-        device_.transform(y, add_values<>{}, before, next);
-      else
-        device_.transform(y, add_values<Activation>{}, before, next);
-    }
-  }
-  void add_to(tensor_view<V> sum, tensor_view<const V> more) {
-    if (sum) device_.transform(sum, add_values<>{}, more, constant(sum));
-  }
-  // The gradient of concat or sum goes to its operands.
-  void divide(const planned_op& o, int index) {
-    const auto dy = constant(gradient_view(o.output));
-    int channel = 0;
-    for (int k = 0; k < o.operands; ++k) {
-      const int v = the_plan.operand(o, k);
-      const auto dx = gradient_view(v);
-      const bool adds = the_plan.accumulates(index, v) || repeated(o, k);
-      if (!dx || the_plan.settled[o.first_operand + k]) {
-      } else if (o.kind == op_kind::concat) {
-        device_.copy_channels(dx, 0, dy, channel, dx.extents.channels, adds);
-      } else if (adds) {
-        add_to(dx, dy);
-      } else {
-        device_.copy(dx, dy);
-      }
-      channel += the_plan.values[v].extents.channels;
-    }
-  }
-
-  // Operand k's value has a share of the same op's gradient: an earlier operand's, or that of a slice it lies in.
-  static constexpr bool repeated(const planned_op& o, int k) {
-    for (int j = 0; j < o.operands; ++j)
-      if (j != k && the_plan.operand(o, j) == the_plan.operand(o, k) &&
-          (j < k || the_plan.settled[o.first_operand + j]))
-        return true;
-    return false;
   }
 
   std::vector<T> canonical_values(const T* arena, int i) {

@@ -21,6 +21,13 @@ inline batch_view view_of(const data::host_batch& b) {
   return {b.values.data(), b.labels.data(), b.targets.data(), b.samples, b.first_slot};
 }
 
+// Brings a batch, and what recorded work looks up, to the device.
+template <class Model>
+void load_batch(Model& m, const batch_view& b, live_numbers numbers = {}) {
+  m.load(b.values, b.samples, b.labels, numbers);
+  if constexpr (Model::memory::target_shape.elements() > 0) m.load_targets(b.targets);
+}
+
 // Throws usage_error unless the network takes what the data set has.
 template <class Net, class Device, data::dataset Dataset>
 void check_extents(const Dataset& dataset) {

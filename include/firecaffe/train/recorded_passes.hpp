@@ -45,21 +45,22 @@ requires(records_passes<Device>) class recorded_passes<Net, Device> {
     forget(device);
   }
 
-  // One pass over the samples that are loaded, which have these labels, `first` or `last` of a step or both, then what
-  // tail() asks for; the last leaves the step's loss in `slot`. Work is cut where cuts(place) says so, the same for
-  // passes of a kind, first of all after the forward pass, and between(place) called.
+  // One pass over a batch, `first` or `last` of a step or both, then what tail() asks for; the last leaves the step's
+  // loss in `slot`. Work is cut where cuts(place) says so, the same for passes of a kind, first of all after the
+  // forward pass, and between(place) called.
   template <class Cuts, class Tail, class Between>
-  void ask(model_type& m, const std::int32_t* labels, pass now, int global_samples, bool first, bool last,
+  void ask(model_type& m, const batch_view& batch, pass now, int global_samples, bool first, bool last,
            std::size_t slot, Cuts cuts, Tail tail, Between between) {
     Device& device = m.device();
-    m.load_labels(labels, {now.step, std::uint32_t(slot)});
+    load_batch(m, batch, {now.step, std::uint32_t(slot)});
     now.step = 0, now.live_step = &m.live()->step;
+    now.scale = 1.0 / global_samples, now.gradient_with_loss = true;
     const typename Device::recorder::key key{m.samples(), now.first_sample, global_samples, first, last};
     const auto body = [this, &device, &m, now, global_samples, first, last, cuts, tail](auto cut) {
       m.forward(now);
       const auto add_up = [&] { device.for_each(1, losses(m, global_samples, first, last)); };
       const auto go_back = [&] {
-        m.backward(1.0 / global_samples, now, !first, [&](int op) {
+        m.backward(now.scale, now, !first, [&](int op) {
           if (cuts(op)) cut(op);
         });
       };

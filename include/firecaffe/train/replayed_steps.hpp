@@ -33,9 +33,9 @@ requires(replays_steps<Solver, Device>) class replayed_steps<Net, Solver, Device
 
   std::size_t under_way() const { return under_way_; }
 
-  // One pass over the samples that are loaded; after the last of a step comes the update.
-  void ask(passes_type& passes, model_type& m, const std::int32_t* labels, updater_type& u, const Solver& solver,
-           pass now, int global_samples, bool first, bool last, double rate, std::int64_t iteration) {
+  // One pass over a batch; after the last of a step comes the update.
+  void ask(passes_type& passes, model_type& m, const batch_view& batch, updater_type& u, const Solver& solver, pass now,
+           int global_samples, bool first, bool last, double rate, std::int64_t iteration) {
     Device& device = m.device();
     if (last) update_.tell(device, solver, u, m.parameters(), m.gradients(), rate, iteration);
     const auto tail = [this, &passes, &device, &m, &u, last] {
@@ -43,7 +43,7 @@ requires(replays_steps<Solver, Device>) class replayed_steps<Net, Solver, Device
     };
     const std::size_t slot = (oldest_ + under_way_) % most;
     passes.ask(
-        m, labels, now, global_samples, first, last, slot, [](int) { return false; }, tail, [](int) {});
+        m, batch, now, global_samples, first, last, slot, [](int) { return false; }, tail, [](int) {});
     if (!last) return;
     passes.mark_loss(slot, device);
     ++under_way_;

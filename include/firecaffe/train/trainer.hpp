@@ -119,8 +119,7 @@ class trainer {
     evaluation_.begin(model_.device());
     for (std::int64_t k = 0; k < order.steps_per_epoch(); ++k) {
       const batch_view b = view_of(batches.next());
-      load(b);
-      model_.load_labels(b.labels);
+      load_batch(model_, b);
       if (model_.samples() > 0) evaluation_.add(model_);
     }
     double sums[memory::results];
@@ -154,12 +153,6 @@ class trainer {
   }
 
  private:
-  // But for its labels, which recorded passes bring along.
-  void load(const batch_view& b) {
-    model_.load(b.values, b.samples);
-    if constexpr (memory::target_shape.elements() > 0) model_.load_targets(b.targets);
-  }
-
   std::size_t bucket_size() const { return bucket_bytes(options_, memory::parameter_elements * sizeof(T)); }
   // Whether the device does passes as they were recorded. What goes into a timeline is asked for op by op.
   bool records() const { return records_passes<Device> && !log_.log(); }
@@ -178,8 +171,7 @@ class trainer {
                    std::uint32_t(b.first_slot)};
     if (replays()) {
       if constexpr (replays_steps<Solver, Device>) {
-        load(b);
-        replay_.ask(passes_, model_, b.labels, updater_, options_.solver, now, global_samples, index == 0, last,
+        replay_.ask(passes_, model_, b, updater_, options_.solver, now, global_samples, index == 0, last,
                     options_.learning_rate(iteration_), iteration_);
         if (last) ++iteration_, ++under_way_;
       }
@@ -196,10 +188,9 @@ class trainer {
   // A pass of ops that were recorded, in pieces that end where buckets are complete.
   void record(const batch_view& b, const pass& now, int global_samples, std::size_t index, bool last) {
     if constexpr (records_passes<Device>) {
-      load(b);
       static constexpr int after_forward = recorded_passes<Net, Device>::after_forward;
       passes_.ask(
-          model_, b.labels, now, global_samples, index == 0, last, 0,
+          model_, b, now, global_samples, index == 0, last, 0,
           [this, last](int place) { return last && (place == after_forward || flow_.completes(place)); }, [] {},
           [this](int place) {
             if (place == after_forward)
@@ -214,8 +205,7 @@ class trainer {
   void ask(const batch_view& b, const pass& now, int global_samples, std::size_t index, bool last) {
     if (index == 0) loss_ = 0, log_.settle(model_.device());
     auto record = log_.recorder(model_.device());
-    load(b);
-    model_.load_labels(b.labels);
+    load_batch(model_, b);
     record(span_kind::load, 0);
     model_.forward(now, [&](int op) { record(span_kind::forward, op); });
     double results[memory::results];
