@@ -157,6 +157,30 @@ TEST_CASE("values are loaded and stored in canonical order, with zeros in their 
   CHECK(slice.canonical() == std::vector<float>(bytes.size(), 200.0f));
 }
 
+TEST_CASE("words come with a batch") {
+  fc::cuda device;
+  std::vector<std::int32_t> words(1100);
+  for (std::size_t i = 0; i < words.size(); ++i)
+    words[i] = std::int32_t(random_word({8, 0, 0, random_use::test, 0}, i));
+  auto there = device.allocate<std::int32_t>(words.size());
+  const std::vector<std::int32_t> before(words.size(), -7);
+  for (const shape s : {shape{1, 28, 28}, shape{5}})
+    for (int samples : {0, 1, 3})
+      for (std::size_t count : {0, 1, 3, 64, 65, 960, 961, 1100}) {
+        INFO(samples, " samples of ", s.channels, " channels, ", count, " words");
+        value x(device, samples, s);
+        const std::vector<float> v = numbers(std::size_t(samples) * std::size_t(s.elements()), 3);
+        device.upload(there.data(), before.data(), before.size());
+        device.load(x.view, v.data(), there.data(), words.data(), count);
+        CHECK(x.canonical() == v);
+        CHECK(x.padding_is_zero());
+        std::vector<std::int32_t> got(words.size()), expected = before;
+        std::copy(words.begin(), words.begin() + std::ptrdiff_t(count), expected.begin());
+        device.download(got.data(), there.data(), got.size());
+        CHECK(got == expected);
+      }
+}
+
 // The device is behind all the while: batches are copied ahead of it, from memory that is written over at once.
 TEST_CASE("batches that are loaded one after another each arrive") {
   const shape s{3, 20, 20};

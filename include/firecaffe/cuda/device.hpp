@@ -86,10 +86,8 @@ class cuda_device {
     if (bytes == 0) return;
     if (alignof(T) % sizeof(std::uint32_t) != 0 || words > most_argument_words)
       state_->to_device.send(to, from, bytes, ordinal(), stream());
-    else if (words <= 64)
-      launch_put_words<64>(to, from, words, stream(), ordinal());
     else
-      launch_put_words<most_argument_words>(to, from, words, stream(), ordinal());
+      launch(0, do_nothing{}, to, from, words);
   }
   template <class T>
   void download(T* to, const T* from, std::size_t count) {
@@ -103,16 +101,19 @@ class cuda_device {
 
   // Canonical (N, C, H, W) on the host to a value and back. The padding of `to` becomes zero. Loading is copied ahead,
   // while the device works on what it was asked for before, and page-locked memory (cudaMallocHost, cudaHostRegister)
-  // without a second copy on the host; `canonical` may be changed as soon as `load` returns.
+  // without a second copy on the host; `canonical` may be changed as soon as `load` returns. `words` become
+  // `new_words`, as upload has it, in the same go where they are not too many.
   template <class V, class U>
-  void load(tensor_view<V> to, const U* canonical) {
+  void load(tensor_view<V> to, const U* canonical, std::int32_t* words = nullptr,
+            const std::int32_t* new_words = nullptr, std::size_t word_count = 0) {
     const std::size_t count = std::size_t(to.samples) * std::size_t(to.extents.elements());
+    if (count == 0 || word_count > most_argument_words) upload(words, new_words, word_count), word_count = 0;
     if (count == 0) return;
     const device_scope scope(ordinal());
     const U* raw = static_cast<U*>(state_->inputs.send(canonical, count * sizeof(U), ordinal(), stream()));
-    const auto columns = std::uint32_t(padded_channels<V>(to.extents.channels));
-    launch(row_count(to) * columns,
-           from_canonical<V, U>{writable(to), raw, columns, to.extents.channels, to.extents.pixels()});
+    const from_canonical<V, U> take{writable(to), raw, per_row<V>(to.extents), to.extents.channels,
+                                    to.extents.pixels()};
+    launch(packs(to), take, words, new_words, word_count);
     state_->inputs.consumed(ordinal(), stream());
   }
   template <class U, class V>
@@ -140,7 +141,7 @@ class cuda_device {
                                                        out.extents.channels,
                                                        clears,
                                                        f};
-    launch(packs(out), all);
+    for_each_index(index_below(packs(out)), all, stream(), ordinal());
   }
 
   // out = f(sample, element, in...), with elements counted in canonical (C, H, W) order.
@@ -152,7 +153,7 @@ class cuda_device {
                                                                out.extents.channels,
                                                                out.extents.pixels(),
                                                                f};
-    launch(packs(out), all);
+    for_each_index(index_below(packs(out)), all, stream(), ordinal());
   }
 
   template <class V>
@@ -284,8 +285,16 @@ class cuda_device {
 
   // f(i) for i in [0, count), with 32-bit indices.
   template <class F>
-  void launch(std::int64_t count, F f) {
-    for_each_index(index_below(count), f, stream(), ordinal());
+  void launch(std::int64_t count, const F& f) {
+    launch_for_each(index_below(count), f, stream(), ordinal());
+  }
+  // The same, and to = from on `words` 32-bit words, at most most_argument_words.
+  template <class F>
+  void launch(std::int64_t count, const F& f, void* to, const void* from, std::size_t words) {
+    if (words <= 64)
+      launch_with_words<64>(index_below(count), f, to, from, words, stream(), ordinal());
+    else
+      launch_with_words<most_argument_words>(index_below(count), f, to, from, words, stream(), ordinal());
   }
 
   template <class V>

@@ -4,6 +4,7 @@
 #include <thrust/iterator/counting_iterator.h>
 #include <thrust/system/cuda/execution_policy.h>  // thrust/execution_policy.h brings OpenMP's and TBB's as well
 
+#include <algorithm>
 #include <cstdint>
 #include <cstring>
 #include <utility>
@@ -15,7 +16,7 @@ namespace firecaffe {
 
 // What the device does to values, as functors of one index. Sizes are run-time values: nothing here is made per layer.
 
-// f(i) for i in [0, count)
+// f(i) for i in [0, count), by Thrust
 template <class Index, class F>
 void for_each_index(Index count, F f, cudaStream_t stream, int device) {
   if (count == 0) return;
@@ -27,26 +28,52 @@ void for_each_index(Index count, F f, cudaStream_t stream, int device) {
   }
 }
 
-// Words that travel as an argument of the kernel that puts them where they belong. A stream whose kernels follow each
+// The same for the kernels of layers. A block is no larger than one multiprocessor does at once at full speed: Thrust's
+// have four times the indices, and leave most of the device idle where there are but a few thousand.
+constexpr unsigned launch_block = 128;
+template <class F>
+__global__ void __launch_bounds__(launch_block) for_each_thread(std::uint32_t count, const __grid_constant__ F f) {
+  const std::uint64_t i = std::uint64_t{blockIdx.x} * launch_block + threadIdx.x;
+  if (i < count) f(std::uint32_t(i));
+}
+inline unsigned launch_grid(std::uint64_t threads) { return unsigned((threads + launch_block - 1) / launch_block); }
+template <class F>
+void launch_for_each(std::uint32_t count, const F& f, cudaStream_t stream, int device) {
+  if (count == 0) return;
+  const device_scope scope(device);
+  for_each_thread<<<launch_grid(count), launch_block, 0, stream>>>(count, f);
+  check_status(cudaGetLastError(), "for_each_thread", device);
+}
+
+// Words that travel as an argument of a kernel, which puts them where they belong. A stream whose kernels follow each
 // other goes on faster than one that changes between them and the device's copy engine.
 template <std::size_t Count>
 struct argument_words {
   std::uint32_t of[Count];
 };
-template <std::size_t Count>
-__global__ void put_words(std::uint32_t* to, const __grid_constant__ argument_words<Count> from, unsigned count) {
-  for (unsigned i = threadIdx.x; i < count; i += blockDim.x) to[i] = from.of[i];
+template <class F, std::size_t Count>
+__global__ void __launch_bounds__(launch_block)
+    for_each_and_words(std::uint32_t count, const __grid_constant__ F f, std::uint32_t* to, unsigned words,
+                       const __grid_constant__ argument_words<Count> from) {
+  const std::uint64_t i = std::uint64_t{blockIdx.x} * launch_block + threadIdx.x;
+  if (i < words) to[i] = from.of[i];
+  if (i < count) f(std::uint32_t(i));
 }
 constexpr std::size_t most_argument_words = 960;  // an argument list has 4 KiB
 
-template <std::size_t Count>
-void launch_put_words(void* to, const void* from, std::size_t count, cudaStream_t stream, int device) {
-  argument_words<Count> words{};
-  std::memcpy(words.of, from, count * sizeof(std::uint32_t));
-  constexpr unsigned threads = Count < 256 ? 32 : 256;
-  put_words<<<1, threads, 0, stream>>>(static_cast<std::uint32_t*>(to), words, unsigned(count));
-  check_status(cudaGetLastError(), "put_words", device);
+// f(i) for i in [0, count), and to = from
+template <std::size_t Count, class F>
+void launch_with_words(std::uint32_t count, const F& f, void* to, const void* from, std::size_t words,
+                       cudaStream_t stream, int device) {
+  argument_words<Count> copied{};
+  if (words > 0) std::memcpy(copied.of, from, words * sizeof(std::uint32_t));
+  for_each_and_words<<<launch_grid(std::max<std::uint64_t>(count, words)), launch_block, 0, stream>>>(
+      count, f, static_cast<std::uint32_t*>(to), unsigned(words), copied);
+  check_status(cudaGetLastError(), "for_each_and_words", device);
 }
+struct do_nothing {
+  __device__ void operator()(std::uint32_t) const {}
+};
 
 // out = f(in...) element by element; padding is what f makes of zeros, or zero where `clears`.
 template <class F, class V, class... In>
@@ -193,16 +220,19 @@ struct convert_elements {
 // Canonical (N, C, D, H, W) to a value, padding zero.
 template <class V, class U>
 struct from_canonical {
+  static constexpr int n = lanes<V>;
   rows<V> to;
   const U* from;
-  std::uint32_t columns;
+  std::uint32_t packs_per_row;
   int channels, pixels;
 
   __device__ void operator()(std::uint32_t i) const {
-    const std::int64_t row = i / columns, sample = row / pixels, pixel = row % pixels;
-    const int c = int(i % columns);
-    to.data[row * to.pitch + c] =
-        static_cast<V>(c < channels ? static_cast<float>(from[(sample * channels + c) * pixels + pixel]) : 0.0f);
+    const std::uint32_t row = i / packs_per_row, sample = row / std::uint32_t(pixels);
+    const int c = int(i - row * packs_per_row) * n;
+    const U* in = from + (std::int64_t{sample} * channels + c) * pixels + (row - sample * std::uint32_t(pixels));
+    float v[n];
+    for (int j = 0; j < n; ++j) v[j] = c + j < channels ? static_cast<float>(in[std::int64_t{j} * pixels]) : 0.0f;
+    store_pack(to.data + std::int64_t{row} * to.pitch + c, v);
   }
 };
 
