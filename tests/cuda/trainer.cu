@@ -1,4 +1,7 @@
+#include <atomic>
 #include <cmath>
+#include <string>
+#include <thread>
 
 #include "../reference_layers.hpp"
 #include "agreement.hpp"
@@ -89,4 +92,35 @@ TEST_CASE_TEMPLATE("steps that are replayed as graphs are those that are asked f
     CHECK(difference(replayed.evaluated, asked.evaluated) < 1e-6);
     CHECK(difference(replayed.parameters, asked.parameters) < 1e-6);
   }
+}
+
+TEST_CASE("devices of another thread come and go while steps are recorded") {
+  std::atomic<bool> done = false;
+  std::string failed;
+  std::thread other([&] {
+    try {
+      const std::vector<float> x(2 * 8 * 8);
+      while (!done) {
+        model<small_net, firecaffe::cuda> m(firecaffe::cuda{}, 1);
+        m.load(x.data(), 1);
+        m.forward({});
+        m.device().synchronize();
+      }
+    } catch (const std::exception& e) {
+      failed = e.what();
+    }
+  });
+  const struct join {
+    std::atomic<bool>& done;
+    std::thread& other;
+    ~join() {
+      done = true;
+      if (other.joinable()) other.join();
+    }
+  } at_the_end{done, other};
+  const trained first = train_on<firecaffe::cuda>(1, 50);
+  for (int i = 0; i < 5; ++i) CHECK(train_on<firecaffe::cuda>(1, 50).losses == first.losses);
+  done = true;
+  other.join();
+  CHECK(failed == "");
 }

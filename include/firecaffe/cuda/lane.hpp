@@ -1,9 +1,16 @@
 #pragma once
 
+#include <mutex>
+#include <shared_mutex>
+
 #include "cublas_lt_plans.hpp"
 #include "sums.hpp"
 
 namespace firecaffe {
+
+// Threads that record work share it. cudnnDestroy, which waits for all that the device does and so ends a recording of
+// any thread with an error, has it alone.
+inline std::shared_mutex recordings;
 
 // What the ops of one stream have to themselves.
 class cuda_lane {
@@ -50,7 +57,10 @@ class cuda_lane {
 
  private:
   struct destroy {
-    void operator()(cudnnHandle_t h) const { cudnnDestroy(h); }
+    void operator()(cudnnHandle_t h) const {
+      const std::lock_guard alone(recordings);
+      cudnnDestroy(h);
+    }
   };
 
   int ordinal_;

@@ -9,8 +9,7 @@
 namespace firecaffe {
 
 // Work that is asked for again and again, as CUDA graphs: see train/recorded_passes.hpp. A graph holds addresses; it is
-// made anew when memory that ops share has moved. While one is recorded no other thread may destroy an object of the
-// device: cudnnDestroy waits for all that the device does, which ends the recording with an error.
+// made anew when memory that ops share has moved.
 class cuda_recorder {
  public:
   using key = std::array<std::int64_t, 5>;
@@ -107,6 +106,7 @@ class cuda_recorder {
     }
 
    private:
+    std::shared_lock<std::shared_mutex> with_others_{recordings};
     cudaStream_t stream_;
     int ordinal_;
     bool ended_ = false;
