@@ -2,28 +2,11 @@
 
 #include <doctest/doctest.h>
 
+#include "refusal.hpp"
 #include "temporary_files.hpp"
 
 namespace fc = firecaffe;
 using fc::data::parse_list;
-
-namespace {
-
-struct refusal {
-  std::string what;
-  std::uint64_t offset = ~std::uint64_t{0};
-};
-template <class Call>
-refusal refused(Call&& call) {
-  try {
-    call();
-  } catch (const fc::file_error& e) {
-    return {e.what(), e.offset};
-  }
-  return {};
-}
-
-}  // namespace
 
 TEST_CASE("a list has a path and a label on each line") {
   const auto t = parse_list("list", "a.jpg 3\r\nfolder/b c.png\t-7\n\n  \n/x y  2147483647  \nz 0");
@@ -40,7 +23,7 @@ TEST_CASE("a list has a path and a label on each line") {
 
 TEST_CASE("anything else is refused, with the byte where the line or the label begins") {
   const auto r = [](std::string_view text, int classes = 0) {
-    return refused([&] { parse_list("list", text, classes); });
+    return refusal_of([&] { parse_list("list", text, classes); });
   };
   CHECK(r("a 1\nb\n").offset == 4);
   CHECK(r("a 1\nb\n").what == "list (byte 4): expected a path, a space and a label");
@@ -54,7 +37,7 @@ TEST_CASE("anything else is refused, with the byte where the line or the label b
   CHECK(r(std::string_view("a 1\nb\0 2\n", 9)).offset == 5);
   CHECK(r("").what == "list (byte 0): no lines: expected a path and a label on each");
   CHECK(r("\n \n").offset == 3);
-  CHECK(r(std::string(4097, 'x') + " 1").what.find("4096") != std::string::npos);
+  CHECK(r(std::string(4097, 'x') + " 1").says("4096"));
 }
 
 TEST_CASE("a file is read whole, into memory that stays") {
@@ -69,14 +52,11 @@ TEST_CASE("a file is read whole, into memory that stays") {
   CHECK(memory.data() == before);
   CHECK(memory[2] == 3);
   CHECK(memory[3] == 9);
-  CHECK(refused([&] { fc::data::read_whole(path, 2, memory); }).what.find("has 3 bytes, more than 2") !=
-        std::string::npos);
-  CHECK(refused([&] { fc::data::read_whole(here.path(), 2, memory); }).what.find("regular") != std::string::npos);
+  CHECK(refusal_of([&] { fc::data::read_whole(path, 2, memory); }).says("has 3 bytes, more than 2"));
+  CHECK(refusal_of([&] { fc::data::read_whole(here.path(), 2, memory); }).says("regular"));
   REQUIRE(::mkfifo(here.file("pipe").c_str(), 0600) == 0);
-  CHECK(refused([&] { fc::data::read_whole(here.path() + "/pipe", 2, memory); }).what.find("regular") !=
-        std::string::npos);
-  CHECK(refused([&] { fc::data::read_whole("/nonexistent", 2, memory); }).what.find("No such file") !=
-        std::string::npos);
+  CHECK(refusal_of([&] { fc::data::read_whole(here.path() + "/pipe", 2, memory); }).says("regular"));
+  CHECK(refusal_of([&] { fc::data::read_whole("/nonexistent", 2, memory); }).says("No such file"));
   CHECK(fc::data::read_whole(here.write("e", {}), 2, memory) == 0);
 }
 
@@ -85,5 +65,5 @@ TEST_CASE("a list of files") {
   const std::string text = "one two.h5\r\n\n/three.h5";
   CHECK(fc::data::read_file_list(here.write("l", bytes(text.begin(), text.end()))) ==
         std::vector<std::string>{"one two.h5", "/three.h5"});
-  CHECK(refused([&] { fc::data::read_file_list(here.write("e", {'\n'})); }).offset == 1);
+  CHECK(refusal_of([&] { fc::data::read_file_list(here.write("e", {'\n'})); }).offset == 1);
 }

@@ -6,6 +6,7 @@
 #include "firecaffe/data/resize.hpp"
 #include "firecaffe/data/transform.hpp"
 #include "pictures.hpp"
+#include "refusal.hpp"
 #include "temporary_files.hpp"
 
 namespace fc = firecaffe;
@@ -38,16 +39,6 @@ struct tree {
   }
   std::vector<std::string> files;
 };
-
-template <class Call>
-std::string refused(Call&& call) {
-  try {
-    call();
-  } catch (const fc::file_error& e) {
-    return e.what();
-  }
-  return {};
-}
 
 }  // namespace
 
@@ -161,14 +152,13 @@ TEST_CASE("an image large beyond need is decoded at a fraction of its size, with
 
 TEST_CASE("what is missing or damaged is refused by its name") {
   tree t;
-  CHECK(refused([&] { folder f(t.here.path()); }).find("has no folders in it") != std::string::npos);
-  CHECK(refused([&] { folder f("/nonexistent"); }).find("No such file") != std::string::npos);
+  CHECK(refusal_of([&] { folder f(t.here.path()); }).says("has no folders in it"));
+  CHECK(refusal_of([&] { folder f("/nonexistent"); }).says("No such file"));
   t.make("a");
   t.write("a/n.txt");
-  CHECK(refused([&] { folder f(t.here.path()); }).find("/a (byte 0): has no JPEG or PNG images in it") !=
-        std::string::npos);
+  CHECK(refusal_of([&] { folder f(t.here.path()); }).says("/a (byte 0): has no JPEG or PNG images in it"));
   t.link(t.here.path() + "/a", "a/again");
-  CHECK(refused([&] { folder f(t.here.path()); }).find("32 folders deep") != std::string::npos);
+  CHECK(refusal_of([&] { folder f(t.here.path()); }).says("32 folders deep"));
   t.make("b");
   t.write("b/1.jpg");
   t.write("b/2.jpg", {1, 2, 3});
@@ -181,15 +171,15 @@ TEST_CASE("what is missing or damaged is refused by its name") {
   fc::data::list::scratch s;
   std::int32_t label = 0;
   const auto read = [&](std::size_t i) {
-    return refused([&] { list.image(i, 0, fc::data::whole_image{}, s, &label); });
+    return refusal_of([&] { list.image(i, 0, fc::data::whole_image{}, s, &label); });
   };
-  CHECK(read(0).find("/b/1.jpg (byte 0): empty: expected an image") != std::string::npos);
-  CHECK(read(1).find("/b/2.jpg (byte 0): neither a JPEG nor a PNG image") != std::string::npos);
-  CHECK(read(2).find("/b/3.jpg (byte ") != std::string::npos);
-  CHECK(read(3).find("/b/4.jpg (byte 0): cannot be opened: No such file") != std::string::npos);
-  CHECK(read(4).find("is not a regular file") != std::string::npos);
+  CHECK(read(0).says("/b/1.jpg (byte 0): empty: expected an image"));
+  CHECK(read(1).says("/b/2.jpg (byte 0): neither a JPEG nor a PNG image"));
+  CHECK(read(2).says("/b/3.jpg (byte "));
+  CHECK(read(3).says("/b/4.jpg (byte 0): cannot be opened: No such file"));
+  CHECK(read(4).says("is not a regular file"));
   CHECK_THROWS_AS(list.image(5, 0, fc::data::whole_image{}, s, &label), fc::usage_error);
   CHECK_THROWS_AS(fc::data::list(t.here.path() + "/list", "", {.channels = 2}), fc::usage_error);
-  CHECK(refused([&] { fc::data::list(t.here.path() + "/list", "", {}, 1); }).empty());
-  CHECK(refused([&] { fc::data::list("/nonexistent"); }).find("No such file") != std::string::npos);
+  CHECK(refusal_of([&] { fc::data::list(t.here.path() + "/list", "", {}, 1); }).what.empty());
+  CHECK(refusal_of([&] { fc::data::list("/nonexistent"); }).says("No such file"));
 }

@@ -8,6 +8,7 @@
 #include <thread>
 
 #include "firecaffe/data/transform.hpp"
+#include "refusal.hpp"
 #include "temporary_files.hpp"
 
 namespace fc = firecaffe;
@@ -58,13 +59,8 @@ std::vector<float> ramp(std::size_t n, float from) {
 }
 
 template <class Data = hdf5>
-std::string refused(const std::vector<std::string>& paths, const fc::data::hdf5_options& o = {}) {
-  try {
-    Data d(paths, o);
-  } catch (const fc::file_error& e) {
-    return e.what();
-  }
-  return {};
+refusal refused(const std::vector<std::string>& paths, const fc::data::hdf5_options& o = {}) {
+  return refusal_of([&] { Data d(paths, o); });
 }
 
 }  // namespace
@@ -146,29 +142,21 @@ TEST_CASE("what is missing, cut off or does not fit together is refused") {
   const column label{"label", {4}, {3, 1, 4, 1}};
   const column data{"data", {4, 6}, ramp(24, 0)};
   const std::string good = write_file(here, "good", {data, label});
-  CHECK(refused({good}).empty());
-  CHECK(refused({"/nonexistent"}).find("No such file") != std::string::npos);
-  CHECK(refused({here.path()}).find("is not a regular file") != std::string::npos);
-  CHECK(refused({here.write("text", {'n', 'o'})}).find("cannot be opened as an HDF5 file") != std::string::npos);
-  CHECK(refused({good}, {.values = "pixels"}).find("has no data set 'pixels'") != std::string::npos);
-  CHECK(refused({write_file(here, "a", {data, {"label", {5}, ramp(5, 0)}})}).find("5 targets for 4 samples") !=
-        std::string::npos);
-  CHECK(refused({write_file(here, "b", {data, {"label", {4, 2}, ramp(8, 0)}})}).find("one label for each sample") !=
-        std::string::npos);
-  CHECK(refused({good, write_file(here, "c", {{"data", {4, 5}, ramp(20, 0)}, label})}).find("other extents") !=
-        std::string::npos);
-  CHECK(refused({write_file(here, "d", {data, {"label", {4}, {0, 1, 1.5f, 2}}})}).find("label 2 is 1.5") !=
-        std::string::npos);
-  CHECK(refused({write_file(here, "e", {data, {"label", {4}, {0, NAN, 1, 2}}})}).find("label 1 is nan") !=
-        std::string::npos);
-  CHECK(refused({write_file(here, "f", {data, {"label", {4}, {0, 1, 1, 3e9f}}})}).find("label 3 is") !=
-        std::string::npos);
-  CHECK(refused({write_file(here, "g", {{"data", {4, 0}}, label})}).find("extent of 0") != std::string::npos);
+  CHECK(refused({good}).what.empty());
+  CHECK(refused({"/nonexistent"}).says("No such file"));
+  CHECK(refused({here.path()}).says("is not a regular file"));
+  CHECK(refused({here.write("text", {'n', 'o'})}).says("cannot be opened as an HDF5 file"));
+  CHECK(refused({good}, {.values = "pixels"}).says("has no data set 'pixels'"));
+  CHECK(refused({write_file(here, "a", {data, {"label", {5}, ramp(5, 0)}})}).says("5 targets for 4 samples"));
+  CHECK(refused({write_file(here, "b", {data, {"label", {4, 2}, ramp(8, 0)}})}).says("one label for each sample"));
+  CHECK(refused({good, write_file(here, "c", {{"data", {4, 5}, ramp(20, 0)}, label})}).says("other extents"));
+  CHECK(refused({write_file(here, "d", {data, {"label", {4}, {0, 1, 1.5f, 2}}})}).says("label 2 is 1.5"));
+  CHECK(refused({write_file(here, "e", {data, {"label", {4}, {0, NAN, 1, 2}}})}).says("label 1 is nan"));
+  CHECK(refused({write_file(here, "f", {data, {"label", {4}, {0, 1, 1, 3e9f}}})}).says("label 3 is"));
+  CHECK(refused({write_file(here, "g", {{"data", {4, 0}}, label})}).says("extent of 0"));
   // Nothing was written: a terabyte is claimed, no byte is there.
-  CHECK(refused({write_file(here, "h", {{"data", {4, 1 << 20, 1 << 16}}, label})}).find("but 0 bytes are stored") !=
-        std::string::npos);
-  CHECK(refused({write_file(here, "i", {{"data", {4, 1, 1, 1, 1, 2}, ramp(8, 0)}, label})}).find("5 dimensions") !=
-        std::string::npos);
+  CHECK(refused({write_file(here, "h", {{"data", {4, 1 << 20, 1 << 16}}, label})}).says("but 0 bytes are stored"));
+  CHECK(refused({write_file(here, "i", {{"data", {4, 1, 1, 1, 1, 2}, ramp(8, 0)}, label})}).says("5 dimensions"));
   {
     const std::string path = here.file("j");
     const hid_t file = H5Fcreate(path.c_str(), H5F_ACC_TRUNC, H5P_DEFAULT, H5P_DEFAULT);
@@ -179,14 +167,14 @@ TEST_CASE("what is missing, cut off or does not fit together is refused") {
     H5Tclose(text);
     H5Sclose(scalar);
     H5Fclose(file);
-    CHECK(refused({path}).find("neither integers nor floating-point") != std::string::npos);
-    CHECK(refused({path}, {.values = "scalar"}).find("has no extents") != std::string::npos);
+    CHECK(refused({path}).says("neither integers nor floating-point"));
+    CHECK(refused({path}, {.values = "scalar"}).says("has no extents"));
   }
   struct stat status {};
   REQUIRE(::stat(good.c_str(), &status) == 0);
   for (const off_t bytes_left : {status.st_size - 1, status.st_size / 2, off_t{100}, off_t{0}}) {
     REQUIRE(::truncate(good.c_str(), bytes_left) == 0);
-    CHECK(refused({good}).find("cannot be opened as an HDF5 file") != std::string::npos);
+    CHECK(refused({good}).says("cannot be opened as an HDF5 file"));
   }
   CHECK_THROWS_AS(hdf5(std::vector<std::string>{}), fc::usage_error);
 }

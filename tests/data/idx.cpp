@@ -7,6 +7,7 @@
 #include <random>
 
 #include "firecaffe/data/dataset.hpp"
+#include "refusal.hpp"
 #include "temporary_files.hpp"
 
 namespace fc = firecaffe;
@@ -14,20 +15,9 @@ using fc::data::idx;
 
 static_assert(fc::data::labelled_dataset<idx>);
 
-struct refusal {
-  std::string path, what;
-  std::uint64_t offset = ~std::uint64_t{0};
-  bool says(const std::string& part) const { return what.find(part) != std::string::npos; }
-};
-
 // The error that reading these files gives; empty where there is none.
 refusal refused(const std::string& images, const std::string& labels, const fc::data::idx_options& o = {}) {
-  try {
-    idx(images, labels, o);
-  } catch (const fc::file_error& e) {
-    return {e.path, e.what(), e.offset};
-  }
-  return {};
+  return refusal_of([&] { idx(images, labels, o); });
 }
 
 bytes noise(std::size_t n, unsigned seed) {

@@ -10,6 +10,7 @@
 #include "firecaffe/data/transform.hpp"
 #include "messages.hpp"
 #include "pictures.hpp"
+#include "refusal.hpp"
 #include "temporary_files.hpp"
 
 namespace fc = firecaffe;
@@ -56,16 +57,6 @@ std::string raw(std::uint8_t first, int label) {
 
 image_view read(const lmdb& d, std::size_t i, lmdb::scratch& s, std::int32_t* label) {
   return d.image(i, 0, fc::data::whole_image{}, s, label);
-}
-
-template <class Call>
-std::string refused(Call&& call) {
-  try {
-    call();
-  } catch (const fc::file_error& e) {
-    return e.what();
-  }
-  return {};
 }
 
 }  // namespace
@@ -176,13 +167,13 @@ TEST_CASE("what is missing, cut off or malformed is refused by its key") {
     const lmdb d(path);
     lmdb::scratch s;
     std::int32_t label = 0;
-    const auto r = [&](std::size_t i) { return refused([&] { read(d, i, s, &label); }); };
-    CHECK(r(0).empty());
-    CHECK(r(1).find("data.mdb (key 1) (byte ") != std::string::npos);
-    CHECK(r(2).find("(key 2) (byte 0): has 1 channels, expected 3") != std::string::npos);
-    CHECK(r(3).find("(key 3) (byte 0): neither a JPEG nor a PNG image") != std::string::npos);
-    CHECK(r(4).find("(key 4) (byte ") != std::string::npos);
-    CHECK(r(0).empty());
+    const auto r = [&](std::size_t i) { return refusal_of([&] { read(d, i, s, &label); }); };
+    CHECK(r(0).what.empty());
+    CHECK(r(1).says("data.mdb (key 1) (byte "));
+    CHECK(r(2).says("(key 2) (byte 0): has 1 channels, expected 3"));
+    CHECK(r(3).says("(key 3) (byte 0): neither a JPEG nor a PNG image"));
+    CHECK(r(4).says("(key 4) (byte "));
+    CHECK(r(0).what.empty());
   }
   {
     // Numbered by its first and last key, but not between.
@@ -191,19 +182,19 @@ TEST_CASE("what is missing, cut off or malformed is refused by its key") {
     CHECK(d.numbered());
     lmdb::scratch s;
     std::int32_t label = 0;
-    CHECK(refused([&] { read(d, 1, s, &label); }).empty());
-    CHECK(refused([&] { read(d, 2, s, &label); }).find("2 is missing") != std::string::npos);
+    CHECK(refusal_of([&] { read(d, 1, s, &label); }).what.empty());
+    CHECK(refusal_of([&] { read(d, 2, s, &label); }).says("2 is missing"));
   }
-  CHECK(refused([] { lmdb("/nonexistent"); }).find("No such file") != std::string::npos);
+  CHECK(refusal_of([] { lmdb("/nonexistent"); }).says("No such file"));
   CHECK_THROWS_AS(lmdb(path, {.images = {.channels = 4}}), fc::usage_error);
   struct stat status {};
   REQUIRE(::stat((path + "/data.mdb").c_str(), &status) == 0);
   REQUIRE(::truncate((path + "/data.mdb").c_str(), status.st_size - 1) == 0);
-  CHECK(refused([&] { lmdb d(path); }).find("truncated: claims") != std::string::npos);
+  CHECK(refusal_of([&] { lmdb d(path); }).says("truncated: claims"));
   REQUIRE(::truncate((path + "/data.mdb").c_str(), 100) == 0);
-  CHECK(refused([&] { lmdb d(path); }).find("cannot be opened as an LMDB database") != std::string::npos);
+  CHECK(refusal_of([&] { lmdb d(path); }).says("cannot be opened as an LMDB database"));
   here.write("data.mdb", bytes(8192, 7));
-  CHECK(refused([&] { lmdb d(path); }).find("cannot be opened as an LMDB database") != std::string::npos);
+  CHECK(refusal_of([&] { lmdb d(path); }).says("cannot be opened as an LMDB database"));
   temporary_directory empty;
-  CHECK(refused([&] { lmdb d(write_database(empty, {})); }).find("without entries") != std::string::npos);
+  CHECK(refusal_of([&] { lmdb d(write_database(empty, {})); }).says("without entries"));
 }

@@ -5,23 +5,15 @@
 #include <string>
 
 #include "messages.hpp"
+#include "refusal.hpp"
 #include "temporary_files.hpp"
 
 namespace fc = firecaffe;
 
 namespace {
 
-struct refusal {
-  std::string what;
-  std::uint64_t offset = ~std::uint64_t{0};
-};
 refusal refused(const std::string& message) {
-  try {
-    fc::data::parse_mean(message.data(), message.size(), "mean");
-  } catch (const fc::file_error& e) {
-    return {e.what(), e.offset};
-  }
-  return {};
+  return refusal_of([&] { fc::data::parse_mean(message.data(), message.size(), "mean"); });
 }
 
 }  // namespace
@@ -52,15 +44,13 @@ TEST_CASE("what is cut off or does not fit together is refused") {
     CHECK(!r.what.empty());
     CHECK(r.offset <= length);
   }
-  CHECK(refused(write_mean({1, 2, 3, 5}, values, true)).what.find("claims 2 x 3 x 5 values, has 24") !=
-        std::string::npos);
-  CHECK(refused(write_mean({1, 2, 3, 3}, values, true)).what.find("claims 2 x 3 x 3 values, has 24") !=
-        std::string::npos);
-  CHECK(refused(write_mean({2, 1, 3, 4}, values, true)).what.find("one image") != std::string::npos);
-  CHECK(refused(write_mean({6, 4}, values, false)).what.find("one image") != std::string::npos);
-  CHECK(refused(write_mean({-2, -3, 4}, values, false)).what.find("has 24") != std::string::npos);
-  CHECK(refused(write_mean({0, 3, 4}, values, false)).what.find("has 24") != std::string::npos);
-  CHECK(refused(write_mean({1LL << 40, 1LL << 40, 1LL << 40}, values, false)).what.find("has 24") != std::string::npos);
-  CHECK(refused(std::string("\x3a\x02\x0a\x05", 4)).what.find("malformed") != std::string::npos);
+  CHECK(refused(write_mean({1, 2, 3, 5}, values, true)).says("claims 2 x 3 x 5 values, has 24"));
+  CHECK(refused(write_mean({1, 2, 3, 3}, values, true)).says("claims 2 x 3 x 3 values, has 24"));
+  CHECK(refused(write_mean({2, 1, 3, 4}, values, true)).says("one image"));
+  CHECK(refused(write_mean({6, 4}, values, false)).says("one image"));
+  CHECK(refused(write_mean({-2, -3, 4}, values, false)).says("has 24"));
+  CHECK(refused(write_mean({0, 3, 4}, values, false)).says("has 24"));
+  CHECK(refused(write_mean({1LL << 40, 1LL << 40, 1LL << 40}, values, false)).says("has 24"));
+  CHECK(refused(std::string("\x3a\x02\x0a\x05", 4)).says("malformed"));
   CHECK_THROWS_AS(fc::data::read_mean_file("/nonexistent"), fc::file_error);
 }

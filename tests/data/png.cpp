@@ -7,6 +7,7 @@
 #include <string>
 
 #include "pictures.hpp"
+#include "refusal.hpp"
 
 namespace fc = firecaffe;
 using fc::data::image_options;
@@ -28,18 +29,8 @@ struct decoded {
 
 std::uint8_t at(const image_view& v, int c, int y, int x) { return v.bytes[c * v.channel + y * v.row + x * v.pixel]; }
 
-struct refusal {
-  std::string what;
-  std::uint64_t offset = 0;
-};
-
 refusal refused(decoded& d, const bytes& file, const image_options& o = {}) {
-  try {
-    d(file, o);
-  } catch (const fc::file_error& e) {
-    return {e.what(), e.offset};
-  }
-  return {};
+  return refusal_of([&] { d(file, o); });
 }
 
 // A PNG file of a bit depth and colour type that the simplified interface does not write, rows as given.
@@ -155,10 +146,10 @@ TEST_CASE("what is cut off, damaged or claims too much is refused, and the decod
     }
     CHECK(at(d(file, {}), 0, 0, 0) == p.at(0, 0, 0));
   }
-  CHECK(refused(d, raw_png(30000, 30000, 1, 0, {})).what.find("expected 1 to") != std::string::npos);
-  CHECK(refused(d, raw_png(8000, 8000, 1, 0, {})).what.find("cannot hold them") != std::string::npos);
+  CHECK(refused(d, raw_png(30000, 30000, 1, 0, {})).says("expected 1 to"));
+  CHECK(refused(d, raw_png(8000, 8000, 1, 0, {})).says("cannot hold them"));
   const bytes small = raw_png(2, 9, 1, 0, {0, 0, 0, 0});
-  CHECK(refused(d, small, {.most_pixels = 17}).what.find("claims 2 x 9 pixels, expected 1 to 17") != std::string::npos);
+  CHECK(refused(d, small, {.most_pixels = 17}).says("claims 2 x 9 pixels, expected 1 to 17"));
   CHECK(refused(d, small, {.most_pixels = 18}).what.empty());
   CHECK(!refused(d, raw_png(3, 9, 1, 0, {0, 0, 0})).what.empty());  // fewer rows' bytes than it says
 }
