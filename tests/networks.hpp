@@ -238,13 +238,13 @@ struct slices : network<input<16, 3, 3>,
                         max_pool<kernel<2>>, dense<16>, concat<identity, chain<dense<32>, firecaffe::tanh>, dense<16>>,
                         dense<4>, euclidean_loss> {};
 
-// Heads with losses of their own, nested heads, heads that end in a metric or in nothing.
+// Heads with losses of their own, nested heads, heads that end in a metric or in nothing, one at the end.
 struct heads
     : network<input<3, 6, 6>, conv<9, kernel<3>>, tap<ratio<3, 10>, relu, dense<4>, softmax_loss>, relu,
               tap<half<2>, avg_pool<kernel<2>>, tap<half<4>, dense<5>, accuracy<2>, softmax_loss>, conv<4, kernel<2>>,
                   dense<3>, euclidean_loss>,
               tap<ratio<1>, conv<7, kernel<1>>, dense<5>>, tap<ratio<1>, dense<3>, accuracy<1>>,
               tap<ratio<-1, 3>, dense<3>, euclidean_loss>, max_pool<kernel<2>, stride<2>>, concat<identity, identity>,
-              dense<6>, tap<ratio<2>, softmax_loss>, relu, dense<3>, softmax_loss, accuracy<1>> {};
+              dense<6>, tap<ratio<2>, softmax_loss>, relu, tap<ratio<3, 2>, dense<3>, softmax_loss, accuracy<1>>> {};
 
 }  // namespace networks

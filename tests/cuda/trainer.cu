@@ -16,6 +16,13 @@ struct small_net
     : network<input<2, 8, 8>, conv<6, kernel<3>>, batch_norm<grain<3>>, relu, max_pool<kernel<2>, stride<2>>,
               dropout<ratio<1, 4>>, dense<12>, firecaffe::tanh, dense<5>, accuracy<1>, softmax_loss> {};
 
+template <class Net, class Device>
+constexpr bool gradient_comes_with_loss = model<Net, Device>::writes_gradient_with_loss;
+struct measured : network<input<4>, dense<3>, softmax_loss, accuracy<1>> {};
+struct fitted : network<input<4>, dense<3>, euclidean_loss> {};
+static_assert(gradient_comes_with_loss<small_net, cuda_bf16> && gradient_comes_with_loss<measured, firecaffe::cuda>);
+static_assert(!gradient_comes_with_loss<fitted, firecaffe::cuda>);
+
 // The parameters of rank 0 after some epochs on so many ranks, which are threads of this process, and the loss of each
 // step.
 struct trained {

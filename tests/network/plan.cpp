@@ -63,16 +63,24 @@ struct symbolic_run {
     wrong += bad > 0;
   }
 
+  // The gradient of the loss that training ends with, which is written with that.
+  template <int I>
+  static constexpr bool early() {
+    return Options.training && I == fc::last_op_in_training(p) && p.ops[I].kind == op_kind::loss && p.ops[I].backward;
+  }
+
   template <int I>
   void forward() {
     constexpr auto o = p.ops[I];
+    if (Options.training && o.kind == op_kind::metric) return;
     for (int k = 0; k < p.operand_count(o); ++k) read(p.operand(o, k));
     if (o.output >= 0) write(o.output);
+    if (early<I>()) write(o.input, true);
   }
   template <int I>
   void backward() {
     constexpr auto o = p.ops[I];
-    if (!o.backward) return;
+    if (!o.backward || early<I>()) return;
     if (o.output >= 0) read(o.output, true);
     if constexpr (o.leaf >= 0) {
       using L = fc::leaf_of<Net, o.leaf>;

@@ -28,8 +28,8 @@ void for_each_index(Index count, F f, cudaStream_t stream, int device) {
   }
 }
 
-// The same for the kernels of layers. A block is no larger than one multiprocessor does at once at full speed: Thrust's
-// have four times the indices, and leave most of the device idle where there are but a few thousand.
+// The same for the kernels of layers, in blocks of a warp for each of a multiprocessor's four schedulers. Thrust's have
+// four times the indices: a few thousand, as small networks have, would leave most of the device idle.
 constexpr unsigned launch_block = 128;
 template <class F>
 __global__ void __launch_bounds__(launch_block) for_each_thread(std::uint32_t count, const __grid_constant__ F f) {
@@ -65,10 +65,13 @@ constexpr std::size_t most_argument_words = 960;  // an argument list has 4 KiB
 template <std::size_t Count, class F>
 void launch_with_words(std::uint32_t count, const F& f, void* to, const void* from, std::size_t words,
                        cudaStream_t stream, int device) {
+  const std::uint64_t threads = std::max<std::uint64_t>(count, words);
+  if (threads == 0) return;
+  const device_scope scope(device);
   argument_words<Count> copied{};
   if (words > 0) std::memcpy(copied.of, from, words * sizeof(std::uint32_t));
-  for_each_and_words<<<launch_grid(std::max<std::uint64_t>(count, words)), launch_block, 0, stream>>>(
-      count, f, static_cast<std::uint32_t*>(to), unsigned(words), copied);
+  for_each_and_words<<<launch_grid(threads), launch_block, 0, stream>>>(count, f, static_cast<std::uint32_t*>(to),
+                                                                        unsigned(words), copied);
   check_status(cudaGetLastError(), "for_each_and_words", device);
 }
 struct do_nothing {

@@ -23,6 +23,20 @@ class model {
   static constexpr auto& the_plan = plan<Net, Device, Options>;
   static constexpr auto& the_parameters = parameters_of<Net, Device, Options>;
   static constexpr int op_count = the_plan.op_count;
+  static constexpr int last_in_training = last_op_in_training(the_plan);
+
+  // That op is a loss, and the device can write its gradient along, as pass::gradient_with_loss asks: where it lies
+  // nothing is needed any more.
+  static constexpr bool writes_gradient_with_loss = [] {
+    constexpr planned_op o = the_plan.ops[last_in_training];
+    if constexpr (o.kind == op_kind::loss && o.backward)
+      return requires(implementation_of<Net, Device, Options, last_in_training> run, Device d, tensor_view<V> x,
+                      target_view<T> t, double* sum, pass now) {
+        run.forward(d, tensor_view<const V>(x), t, sum, x, 1.0, now);
+      };
+    else
+      return false;
+  }();
 
   // Parameters are filled from `seed` as their layers say. `gradients`, if given, is the caller's memory for the
   // gradient arena: memory::gradient_elements elements on the device, aligned as its own. Throws usage_error for a
@@ -265,25 +279,6 @@ class model {
     return now;
   }
 
-  // Op I is the loss that training computes last, and the device can write its gradient along: where that lies nothing
-  // is needed any more.
-  template <int I>
-  static constexpr bool ends_with_gradient() {
-    constexpr planned_op o = the_plan.ops[I];
-    if constexpr (I == last_in_training && o.kind == op_kind::loss && o.backward)
-      return requires(slot<I> s, Device d, tensor_view<V> x, target_view<T> t, double* sum, pass now) {
-        s.run.forward(d, tensor_view<const V>(x), t, sum, x, 1.0, now);
-      };
-    else
-      return false;
-  }
-  static constexpr int last_in_training = [] {
-    int last = 0;
-    for (int i = 0; i < op_count; ++i)
-      if (the_plan.ops[i].kind != op_kind::metric) last = i;
-    return last;
-  }();
-
   template <int I>
   void forward_op(const pass& whole) {
     constexpr planned_op o = the_plan.ops[I];
@@ -304,7 +299,7 @@ class model {
       slot<I>& s = ops_;
       const auto x = constant(view(o.input));
       double* sum = results_.data() + I;
-      if constexpr (ends_with_gradient<I>())
+      if constexpr (I == last_in_training && writes_gradient_with_loss)
         if (whole.gradient_with_loss)
           return s.run.forward(device_, x, target(), sum, gradient_view(o.input), whole.scale * o.loss_weight,
                                pass_of(o, whole));
@@ -331,7 +326,7 @@ class model {
       const auto x = constant(view(o.input));
       const auto dx = gradient_view(o.input);
       if constexpr (o.kind == op_kind::loss) {
-        if (!(whole.gradient_with_loss && ends_with_gradient<I>()))
+        if (!(I == last_in_training && writes_gradient_with_loss && whole.gradient_with_loss))
           s.run.backward(device_, x, target(), dx, whole.scale * o.loss_weight, adds, now);
       } else {
         const auto y = constant(view(o.output));

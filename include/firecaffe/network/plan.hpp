@@ -361,6 +361,14 @@ class planner {
 template <class Net, class Device, plan_options Options = plan_options{}>
 constexpr planner<Net, Device, Options> plan{};
 
+// Metrics are computed outside training only.
+template <class Plan>
+constexpr int last_op_in_training(const Plan& p) {
+  int last = p.op_count - 1;
+  while (last > 0 && p.ops[last].kind == op_kind::metric) --last;
+  return last;
+}
+
 // Where a value lies, as its ops see it.
 template <class Net, class Device, plan_options Options>
 constexpr place place_of(int value) {

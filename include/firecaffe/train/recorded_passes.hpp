@@ -3,6 +3,7 @@
 #include <cstdint>
 
 #include "../network/model.hpp"
+#include "batches.hpp"
 #include "recorded_update.hpp"
 
 namespace firecaffe {
