@@ -54,19 +54,15 @@ struct op_work_of {
   }
 
   // The forward pass's operations once for the gradient of the input, where one is wanted, and once for the gradients
-  // of the parameters, where there are any. dy is read, and what the layer says it needs; dx is written.
+  // of the parameters, where there are any. dy is read, and what the device needs of x and y; dx is written.
   template <int I>
   static constexpr pass_work backward() {
     constexpr fc::planned_op o = the_plan.ops[I];
     constexpr arrays a = arrays_of<I>();
     if (!o.backward) return {};
-    bool needs_input = o.kind == fc::op_kind::loss, needs_output = o.fused_leaf >= 0;
-    if constexpr (o.kind == fc::op_kind::transform) {
-      needs_input = needs_input || fc::leaf_of<Net, o.leaf>::backward_needs_input;
-      needs_output = needs_output || fc::leaf_of<Net, o.leaf>::backward_needs_output;
-    }
     return {forward<I>().flops * ((a.parameters > 0) + a.wants_input),
-            a.out * (1 + needs_output) + (o.leaf >= 0 ? bytes(o.input) : a.in) * needs_input + a.passed * a.wants_input,
+            a.out * (1 + the_plan.backward_reads_output(I)) + bytes(o.input) * the_plan.backward_reads_input(I) +
+                a.passed * a.wants_input,
             a.parameters * (1 + a.wants_input)};
   }
 };

@@ -84,8 +84,9 @@ struct symbolic_run {
     if (o.output >= 0) read(o.output, true);
     if constexpr (o.leaf >= 0) {
       using L = fc::leaf_of<Net, o.leaf>;
-      if (o.kind == op_kind::loss || L::backward_needs_input) read(o.input);
-      if (o.output >= 0 && (L::backward_needs_output || o.fused_leaf >= 0)) read(o.output);
+      constexpr bool forgets = !fc::remembers<Device, L>;
+      if (o.kind == op_kind::loss || (forgets && L::backward_needs_input)) read(o.input);
+      if (o.output >= 0 && forgets && (L::backward_needs_output || o.fused_leaf >= 0)) read(o.output);
     }
     for (int k = 0; k < p.operand_count(o); ++k) {
       const int v = p.operand(o, k);
@@ -119,6 +120,15 @@ void run_symbolically(const char* name) {
   CHECK(symbolic_run<Net, Device, Options>{}.run() == 0);
 }
 
+template <class Layer>
+constexpr bool pools_maximum = false;
+template <class... Options>
+constexpr bool pools_maximum<fc::max_pool<Options...>> = true;
+struct remembering : fc::basic_cpu<8> {
+  template <class Layer>
+  static constexpr bool remembers = pools_maximum<Layer>;
+};
+
 TEST_CASE("what ops read is what was written for them") {
   constexpr fc::plan_options everything{true, true}, training{}, inference{false, false};
   using cpu = fc::basic_cpu<8>;
@@ -134,12 +144,28 @@ TEST_CASE("what ops read is what was written for them") {
   run_symbolically<networks::more_normalised_sums, cpu, everything>("more normalised sums");
   run_symbolically<networks::rectified_pools, cpu, everything>("rectified pools");
   run_symbolically<networks::rectified_pools, cpu, inference>("rectified pools");
+  run_symbolically<networks::rectified_pools, remembering, everything>("rectified pools");
+  run_symbolically<networks::inceptions, remembering, training>("inceptions");
   run_symbolically<networks::normalised_sums, cpu, inference>("normalised sums");
   run_symbolically<networks::heads, cpu, training>("heads");
   run_symbolically<networks::heads, fc::reference, inference>("heads");
   run_symbolically<networks::slices, cpu, everything>("slices");
   run_symbolically<networks::inceptions, cpu, training>("inceptions");
   run_symbolically<networks::inceptions, cpu, inference>("inceptions");
+}
+
+TEST_CASE("what a layer remembers is not kept for it") {
+  struct net : fc::network<fc::input<3, 8, 8>, fc::conv<8, fc::kernel<3>, fc::pad<1>>, fc::relu,
+                           fc::max_pool<fc::kernel<2>, fc::stride<2>>, fc::lrn<>, fc::dense<2>, fc::softmax_loss> {};
+  constexpr auto& p = fc::plan<net, remembering>;
+  constexpr auto& kept = fc::plan<net, fc::basic_cpu<8>>;
+  REQUIRE((p.op_count == 5 && p.ops[1].fused_leaf == 1));  // the ReLU has gone behind the maximum
+  CHECK(p.values[p.ops[1].input].dies == 1);
+  CHECK(kept.values[kept.ops[1].input].dies == 8);
+  CHECK(p.elements < kept.elements);
+  CHECK((!p.backward_reads_input(1) && !p.backward_reads_output(1) && p.backward_reads_input(2)));
+  CHECK((kept.backward_reads_input(1) && kept.backward_reads_output(1)));
+  CHECK(!fc::remembers<fc::basic_cpu<8>, fc::max_pool<fc::kernel<2>>>);
 }
 
 TEST_CASE("branches in whole blocks are slices, others are copied") {

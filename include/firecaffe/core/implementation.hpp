@@ -49,6 +49,14 @@ struct pass {
   FIRECAFFE_HD std::uint32_t current_step() const { return live_step ? *live_step : step; }
 };
 
+// A device may say of a layer, by Device::remembers<Layer>, that its implementations, alone and with the layers they
+// are fused with, keep what their backward pass needs: x and y are not theirs to read any more then.
+template <class Device, class Layer>
+constexpr bool remembers = false;
+template <class Device, class Layer>
+requires requires { Device::template remembers<Layer>; }
+constexpr bool remembers<Device, Layer> = Device::template remembers<Layer>;
+
 template <class>
 constexpr bool never = false;
 

@@ -16,9 +16,11 @@ class cuda_marks;
 class cuda_recorder;
 class cuda_summing_memory;
 
-// Pairs of layers done in one pass; the kernels' headers add to it.
+// Pairs of layers done in one pass, and layers that keep what they need going back; the kernels' headers add to them.
 template <class Layer, class Next>
 constexpr bool cuda_fuses = false;
+template <class Layer>
+constexpr bool cuda_remembers = false;
 
 // One NVIDIA device: convolution by cuDNN, matrices by cuBLASLt, functors through Thrust, sums by kernels over CUB, all
 // on one stream. Calls return before the work is done, but for download and synchronize. An object belongs to one
@@ -68,6 +70,8 @@ class cuda_device {
 
   template <class Layer, class Next>
   static constexpr bool fuses = cuda_fuses<Layer, Next>;
+  template <class Layer>
+  static constexpr bool remembers = cuda_remembers<Layer>;
 
   template <class T>
   memory<T> allocate(std::size_t count) {
@@ -87,7 +91,7 @@ class cuda_device {
     if (alignof(T) % sizeof(std::uint32_t) != 0 || words > most_argument_words)
       state_->to_device.send(to, from, bytes, ordinal(), stream());
     else
-      launch(0, do_nothing{}, to, from, words);
+      launch_with_words(0, do_nothing{}, to, from, words, stream(), ordinal());
   }
   template <class T>
   void download(T* to, const T* from, std::size_t count) {
@@ -113,7 +117,7 @@ class cuda_device {
     const U* raw = static_cast<U*>(state_->inputs.send(canonical, count * sizeof(U), ordinal(), stream()));
     const from_canonical<V, U> take{writable(to), raw, per_row<V>(to.extents), to.extents.channels,
                                     to.extents.pixels()};
-    launch(packs(to), take, words, new_words, word_count);
+    launch_with_words(index_below(packs(to)), take, words, new_words, word_count, stream(), ordinal());
     state_->inputs.consumed(ordinal(), stream());
   }
   template <class U, class V>
@@ -287,14 +291,6 @@ class cuda_device {
   template <class F>
   void launch(std::int64_t count, const F& f) {
     launch_for_each(index_below(count), f, stream(), ordinal());
-  }
-  // The same, and to = from on `words` 32-bit words, at most most_argument_words.
-  template <class F>
-  void launch(std::int64_t count, const F& f, void* to, const void* from, std::size_t words) {
-    if (words <= 64)
-      launch_with_words<64>(index_below(count), f, to, from, words, stream(), ordinal());
-    else
-      launch_with_words<most_argument_words>(index_below(count), f, to, from, words, stream(), ordinal());
   }
 
   template <class V>

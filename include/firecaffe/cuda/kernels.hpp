@@ -61,10 +61,9 @@ __global__ void __launch_bounds__(launch_block)
 }
 constexpr std::size_t most_argument_words = 960;  // an argument list has 4 KiB
 
-// f(i) for i in [0, count), and to = from
 template <std::size_t Count, class F>
-void launch_with_words(std::uint32_t count, const F& f, void* to, const void* from, std::size_t words,
-                       cudaStream_t stream, int device) {
+void launch_with_words_of(std::uint32_t count, const F& f, void* to, const void* from, std::size_t words,
+                          cudaStream_t stream, int device) {
   const std::uint64_t threads = std::max<std::uint64_t>(count, words);
   if (threads == 0) return;
   const device_scope scope(device);
@@ -73,6 +72,15 @@ void launch_with_words(std::uint32_t count, const F& f, void* to, const void* fr
   for_each_and_words<<<launch_grid(threads), launch_block, 0, stream>>>(count, f, static_cast<std::uint32_t*>(to),
                                                                         unsigned(words), copied);
   check_status(cudaGetLastError(), "for_each_and_words", device);
+}
+// f(i) for i in [0, count), and to = from
+template <class F>
+void launch_with_words(std::uint32_t count, const F& f, void* to, const void* from, std::size_t words,
+                       cudaStream_t stream, int device) {
+  if (words <= 64)
+    launch_with_words_of<64>(count, f, to, from, words, stream, device);
+  else
+    launch_with_words_of<most_argument_words>(count, f, to, from, words, stream, device);
 }
 struct do_nothing {
   __device__ void operator()(std::uint32_t) const {}

@@ -9,6 +9,8 @@ namespace firecaffe {
 // A maximum that a ReLU makes zero wins nothing: going back costs no more with it than without.
 template <class... Options>
 constexpr bool cuda_fuses<max_pool<Options...>, relu> = true;
+template <class... Options>
+constexpr bool cuda_remembers<max_pool<Options...>> = true;
 
 // Pooling by our own functors: cuDNN's means divide otherwise where a window hangs over the padded input, and its
 // maximum gives tied gradients to another element than Caffe does. A thread has 16 bytes of one pixel. Going back it

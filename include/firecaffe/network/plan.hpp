@@ -19,6 +19,7 @@ struct leaf_traits {
   bool fuses_with_next = false, fuses_with_sum = false;
   bool takes_sum = false, takes_sum_and_next = false;  // that its result is an operand of, and what follows it
   bool goes_behind_next = false;                       // a maximum that it need not be applied before
+  bool remembers = false;                              // as Device::remembers has it
 };
 
 struct planned_op : op {
@@ -72,6 +73,18 @@ class planner {
     return false;
   }
 
+  // What the backward pass of op `i` reads of its own, beside gradients.
+  constexpr bool backward_reads_input(int i) const {
+    if (ops[i].leaf < 0) return false;
+    const leaf_traits& t = traits[ops[i].leaf];
+    return ops[i].kind == op_kind::loss || (t.needs_input && !t.remembers);
+  }
+  constexpr bool backward_reads_output(int i) const {
+    if (ops[i].leaf < 0) return ops[i].fused_leaf >= 0;
+    const leaf_traits& t = traits[ops[i].leaf];
+    return (ops[i].fused_leaf >= 0 || t.needs_output) && !t.remembers;
+  }
+
  private:
   leaf_traits traits[max_ops + 1];
   int operands[source.operand_count + 1] = {};  // of concats, sums and transforms that take one along
@@ -89,7 +102,7 @@ class planner {
   static constexpr leaf_traits traits_of() {
     leaf_traits t;
     t.needs_input = Leaf::backward_needs_input, t.needs_output = Leaf::backward_needs_output,
-    t.in_place = Leaf::in_place;
+    t.in_place = Leaf::in_place, t.remembers = remembers<Device, Leaf>;
     t.parameters = field_count<typename Leaf::template parameters<int>> > 0;
     t.whole_samples = requires { Leaf::needs_whole_samples; };
     t.fuses_with_sum = pointwise<Leaf> && Device::fuses_sums;
@@ -211,13 +224,9 @@ class planner {
     return -1;
   }
 
-  constexpr bool keeps_output(int i) const {
-    return ops[i].fused_leaf >= 0 || (ops[i].leaf >= 0 && traits[ops[i].leaf].needs_output);
-  }
-
   // A concat's result may be its branches' own, which they may need: it stays.
   constexpr bool overwritable(int i) const {
-    return ops[i].kind != op_kind::concat && !(ops[i].backward && keeps_output(i));
+    return ops[i].kind != op_kind::concat && !(ops[i].backward && backward_reads_output(i));
   }
 
   // Last op to the first.
@@ -308,12 +317,11 @@ class planner {
         touch(operand(o, k), i);
         if (o.backward) touch_gradient(operand(o, k), last - i);
       }
-      if (o.backward && (o.kind == op_kind::loss || (o.leaf >= 0 && traits[o.leaf].needs_input)))
-        touch(o.input, last - i);
+      if (o.backward && backward_reads_input(i)) touch(o.input, last - i);
       if (o.output < 0) continue;
       touch(o.output, i);
       if (o.backward) touch_gradient(o.output, last - i);
-      if (o.backward && keeps_output(i)) touch(o.output, last - i);
+      if (o.backward && backward_reads_output(i)) touch(o.output, last - i);
     }
     touch(0, Options.input_gradient ? last : 0);
     if (Options.input_gradient) touch_gradient(0, last + 1);
