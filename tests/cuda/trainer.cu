@@ -1,4 +1,3 @@
-#include <atomic>
 #include <cmath>
 #include <string>
 #include <thread>
@@ -102,12 +101,11 @@ TEST_CASE_TEMPLATE("steps that are replayed as graphs are those that are asked f
 }
 
 TEST_CASE("devices of another thread come and go while steps are recorded") {
-  std::atomic<bool> done = false;
   std::string failed;
-  std::thread other([&] {
+  std::jthread other([&](std::stop_token stop) {
     try {
       const std::vector<float> x(2 * 8 * 8);
-      while (!done) {
+      while (!stop.stop_requested()) {
         model<small_net, firecaffe::cuda> m(firecaffe::cuda{}, 1);
         m.load(x.data(), 1);
         m.forward({});
@@ -117,17 +115,9 @@ TEST_CASE("devices of another thread come and go while steps are recorded") {
       failed = e.what();
     }
   });
-  const struct join {
-    std::atomic<bool>& done;
-    std::thread& other;
-    ~join() {
-      done = true;
-      if (other.joinable()) other.join();
-    }
-  } at_the_end{done, other};
   const trained first = train_on<firecaffe::cuda>(1, 50);
   for (int i = 0; i < 5; ++i) CHECK(train_on<firecaffe::cuda>(1, 50).losses == first.losses);
-  done = true;
+  other.request_stop();
   other.join();
   CHECK(failed == "");
 }

@@ -36,42 +36,38 @@ __global__ void __launch_bounds__(launch_block) for_each_thread(std::uint32_t co
   const std::uint64_t i = std::uint64_t{blockIdx.x} * launch_block + threadIdx.x;
   if (i < count) f(std::uint32_t(i));
 }
-inline unsigned launch_grid(std::uint64_t threads) { return unsigned((threads + launch_block - 1) / launch_block); }
 template <class F>
 void launch_for_each(std::uint32_t count, const F& f, cudaStream_t stream, int device) {
   if (count == 0) return;
   const device_scope scope(device);
-  for_each_thread<<<launch_grid(count), launch_block, 0, stream>>>(count, f);
+  const std::uint64_t blocks = (std::uint64_t{count} + launch_block - 1) / launch_block;
+  for_each_thread<<<unsigned(blocks), launch_block, 0, stream>>>(count, f);
   check_status(cudaGetLastError(), "for_each_thread", device);
 }
 
-// Words that travel as an argument of a kernel, which puts them where they belong. A stream whose kernels follow each
-// other goes on faster than one that changes between them and the device's copy engine.
-template <std::size_t Count>
-struct argument_words {
-  std::uint32_t of[Count];
+// f(i) for i in [0, count), and words that travel as an argument of the kernel, which puts them where they belong. A
+// stream whose kernels follow each other goes on faster than one that changes between them and the device's copy
+// engine.
+template <class F, std::size_t Most>
+struct with_words {
+  F f;
+  std::uint32_t count, words;
+  std::uint32_t* to;
+  std::uint32_t from[Most];
+
+  __device__ void operator()(std::uint32_t i) const {
+    if (i < words) to[i] = from[i];
+    if (i < count) f(i);
+  }
 };
-template <class F, std::size_t Count>
-__global__ void __launch_bounds__(launch_block)
-    for_each_and_words(std::uint32_t count, const __grid_constant__ F f, std::uint32_t* to, unsigned words,
-                       const __grid_constant__ argument_words<Count> from) {
-  const std::uint64_t i = std::uint64_t{blockIdx.x} * launch_block + threadIdx.x;
-  if (i < words) to[i] = from.of[i];
-  if (i < count) f(std::uint32_t(i));
-}
 constexpr std::size_t most_argument_words = 960;  // an argument list has 4 KiB
 
-template <std::size_t Count, class F>
+template <std::size_t Most, class F>
 void launch_with_words_of(std::uint32_t count, const F& f, void* to, const void* from, std::size_t words,
                           cudaStream_t stream, int device) {
-  const std::uint64_t threads = std::max<std::uint64_t>(count, words);
-  if (threads == 0) return;
-  const device_scope scope(device);
-  argument_words<Count> copied{};
-  if (words > 0) std::memcpy(copied.of, from, words * sizeof(std::uint32_t));
-  for_each_and_words<<<launch_grid(threads), launch_block, 0, stream>>>(count, f, static_cast<std::uint32_t*>(to),
-                                                                        unsigned(words), copied);
-  check_status(cudaGetLastError(), "for_each_and_words", device);
+  with_words<F, Most> all{f, count, std::uint32_t(words), static_cast<std::uint32_t*>(to), {}};
+  if (words > 0) std::memcpy(all.from, from, words * sizeof(std::uint32_t));
+  launch_for_each(std::max(all.count, all.words), all, stream, device);
 }
 // f(i) for i in [0, count), and to = from
 template <class F>
