@@ -38,8 +38,9 @@ struct nccl_options {
 // The algorithm and the order of summation are NCCL's choice; the same bits on all ranks. All ranks must start the same
 // buckets of float IN THE SAME ORDER. A failure, a rank that is waited for longer than the timeout included, aborts
 // NCCL's communicator and leaves this one unusable. Construction is collective.
-// Not to be used where the same process has MPI work on the memory of devices at the same time: the two may wait for
-// each other.
+// One process for each rank: in a process that has several devices, calls of CUDA for one of them may wait for kernels
+// of another, which wait for this rank's. Not to be used where the same process has MPI work on the memory of devices
+// at the same time: the two may wait for each other.
 template <transport Transport>
 class nccl {
   static_assert(!Transport::reaches_device_memory, "NCCL's ranks meet over a transport of the host's memory");

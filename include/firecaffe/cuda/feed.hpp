@@ -23,6 +23,7 @@ class input_feed {
     slot& s = slots_[next_];
     if (!s.copied) s.copied = make_event(device), s.consumed = make_event(device);
     if (s.raw.bytes() < bytes) {
+      check_status(cudaEventSynchronize(s.consumed.get()), "cudaEventSynchronize", device);
       s.raw = {};
       s.raw = device_memory<char>(bytes, device, up_.get());
     }

@@ -1,6 +1,5 @@
 #pragma once
 
-#include <mutex>
 #include <shared_mutex>
 
 #include "cublas_lt_plans.hpp"
@@ -8,8 +7,8 @@
 
 namespace firecaffe {
 
-// Threads that record work share it. cudnnDestroy, which waits for all that the device does and so ends a recording of
-// any thread with an error, has it alone.
+// Threads that record work share it. A device that closes has it alone: cublasLtDestroy waits for all that the device
+// does, and so ends a recording of any thread with an error.
 inline std::shared_mutex recordings;
 
 // What the ops of one stream have to themselves.
@@ -47,7 +46,8 @@ class cuda_lane {
   void* scratch(std::size_t bytes) {
     if (bytes > scratch_.bytes()) {
       ++moves_;
-      scratch_ = {};  // freed first: the two need not fit together
+      cudaStreamSynchronize(stream());  // what still runs may use it
+      scratch_ = {};                    // freed first: the two need not fit together
       scratch_ = device_memory<char>(bytes, ordinal_, stream());
     }
     return scratch_.data();
@@ -57,10 +57,7 @@ class cuda_lane {
 
  private:
   struct destroy {
-    void operator()(cudnnHandle_t h) const {
-      const std::lock_guard alone(recordings);
-      cudnnDestroy(h);
-    }
+    void operator()(cudnnHandle_t h) const { cudnnDestroy(h); }
   };
 
   int ordinal_;

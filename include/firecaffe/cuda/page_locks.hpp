@@ -11,7 +11,8 @@ namespace firecaffe {
 // locked (there are limits) stays as it is, and is copied by way of memory that is.
 class cuda_page_locks {
  public:
-  cuda_page_locks() = default;
+  template <class Device>
+  explicit cuda_page_locks(const Device& device) : ordinal_(device.ordinal()) {}
   cuda_page_locks(const cuda_page_locks&) = delete;
   cuda_page_locks& operator=(const cuda_page_locks&) = delete;
   ~cuda_page_locks() {
@@ -20,6 +21,7 @@ class cuda_page_locks {
 
   void add(void* memory, std::size_t bytes) {
     if (bytes == 0) return;
+    const device_scope scope(ordinal_);
     if (cudaHostRegister(memory, bytes, cudaHostRegisterPortable) == cudaSuccess)
       locked_.push_back(memory);
     else
@@ -27,6 +29,7 @@ class cuda_page_locks {
   }
 
  private:
+  int ordinal_;
   std::vector<void*> locked_;
 };
 

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <memory>
+#include <mutex>
 
 #include "cudnn_plans.hpp"
 #include "feed.hpp"
@@ -105,6 +106,7 @@ struct cuda_resources {
     int before = 0;
     const bool switched = cudaGetDevice(&before) == cudaSuccess && cudaSetDevice(ordinal) == cudaSuccess;
     if (main) cudaStreamSynchronize(main->stream());
+    const std::lock_guard alone(recordings);
     side.reset(), products.reset(), plans = {}, properties.reset(), main.reset();
     if (switched && has_context(before)) cudaSetDevice(before);
   }

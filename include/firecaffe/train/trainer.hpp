@@ -299,7 +299,7 @@ class trainer {
     const int end = o.epochs > 0 ? epoch_ + o.epochs : INT32_MAX;
     data::prefetcher<Dataset> batches(dataset, order, communicator_->rank(), communicator_->size(), o.prefetch, epoch_,
                                       step_);
-    const batch_memory<Device> held(batches);
+    const batch_memory<Device> held(model_.device(), batches);
     run_watch watch(o.epochs > 0 ? end : 0, order.steps_per_epoch());
     std::vector<step_asked> asked;
     try {
