@@ -283,6 +283,82 @@ void check_dense(std::uint64_t seed) {
     }
 }
 
+// A convolution with windows of one pixel, between values whose pixels are `apart` elements further from each other
+// than they need to be.
+template <class Device>
+struct pixel_convolution {
+  using V = typename Device::value;
+  using exact = precision<Device>;
+  static constexpr int in = 16, out = 24, samples = 3, height = 4, width = 5, rows = samples * height * width;
+  static constexpr cudnn_geometry geometry =
+      make_cudnn_geometry<V>(1, {in, height, width}, {out, height, width}, {.kernel_h = 1, .kernel_w = 1});
+  Device device;
+  cuda_products<V> products{geometry};
+  matrix<V> x, w, y, bias;
+  matrix<float> dw;
+
+  pixel_convolution(std::uint64_t seed, int apart)
+      : x(device, rows, in, in + apart),
+        w(device, out, in, in),
+        y(device, rows, out, out + 2 * apart),
+        bias(device, 1, out, out),
+        dw(device, out, in, in) {
+    w.set(seed, 2), bias.set(seed, 4);
+  }
+
+  cudnn_request request(cudnn_request::pass what, bool add = false) const {
+    return {what, samples, x.pitch, y.pitch, add};
+  }
+  void run(const cudnn_request& r) {
+    const bool biased = r.what == cudnn_request::forward_bias || r.what == cudnn_request::forward_bias_relu;
+    products.run(device, r, x.data(), w.data(), y.data(), biased ? bias.data() : nullptr,
+                 device.scratch(products.workspace(device, r)));
+  }
+
+  template <class Of>
+  void check(matrix<Of>& result, bool rectified, auto terms) {
+    const auto sum_at = [&](int i, int j) {
+      sum_of_products s;
+      terms(s, i, j);
+      return s;
+    };
+    CHECK(
+        result.error([&](int i, int j) { return rectified ? std::fmax(sum_at(i, j).value, 0.0) : sum_at(i, j).value; },
+                     [&](int i, int j) {  // gradients of weights may come in the type of values
+                       const sum_of_products s = sum_at(i, j);
+                       return exact::of_sums * s.size + 2 * exact::template of_value<V> * s.size + 1e-6;
+                     }) <= 1);
+  }
+  void check_forward(std::uint64_t seed, cudnn_request::pass what, bool add) {
+    x.set(seed, 1);
+    if (add) y.set(seed, 3);
+    run(request(what, add));
+    check(y, what == cudnn_request::forward_bias_relu, [&](sum_of_products& s, int i, int o) {
+      if (add) s.add(y.at(i, o), 1);
+      if (what != cudnn_request::forward) s.add(bias.at(0, o), 1);
+      for (int c = 0; c < in; ++c) s.add(x.at(i, c), w.at(o, c));
+    });
+  }
+  void check_input_gradient(std::uint64_t seed, bool add) {
+    y.set(seed, 3);
+    if (add) x.set(seed, 1);
+    run(request(cudnn_request::input_gradient, add));
+    check(x, false, [&](sum_of_products& s, int i, int c) {
+      if (add) s.add(x.at(i, c), 1);
+      for (int o = 0; o < out; ++o) s.add(y.at(i, o), w.at(o, c));
+    });
+  }
+  void check_weight_gradient(std::uint64_t seed, bool add) {
+    x.set(seed, 1), y.set(seed, 3);
+    if (add) dw.set(seed, 5);
+    products.weight_gradient(device, request(cudnn_request::weight_gradient), x.data(), y.data(), dw.data(), add);
+    check(dw, false, [&](sum_of_products& s, int o, int c) {
+      if (add) s.add(dw.at(o, c), 1);
+      for (int i = 0; i < rows; ++i) s.add(y.at(i, o), x.at(i, c));
+    });
+  }
+};
+
 }  // namespace
 
 TEST_CASE_TEMPLATE("products of matrices", Device, fc::cuda, cuda_tf32, cuda_bf16, cuda_fastest<fc::cuda>,
@@ -332,4 +408,29 @@ TEST_CASE_TEMPLATE("they repeat to the bit, asked for again, by another device o
       CHECK(same(c.bias_gradient.fetch(), bias_gradient));
     }
   }
+}
+
+TEST_CASE_TEMPLATE("convolutions of single pixels are products", Device, fc::cuda, cuda_tf32, cuda_bf16,
+                   cuda_fastest<fc::cuda>, cuda_fastest<cuda_bf16>) {
+  for (const int apart : {0, 8, 40})
+    for (const bool add : {false, true}) {
+      const std::uint64_t seed = std::uint64_t(apart) + 50;
+      CAPTURE(std::string(Device::name));
+      CAPTURE(apart);
+      CAPTURE(add);
+      const auto fresh = [&] { return pixel_convolution<Device>(seed, apart); };
+      fresh().check_forward(seed, cudnn_request::forward, add);
+      fresh().check_input_gradient(seed, add);
+      fresh().check_weight_gradient(seed, add);
+      if (add) continue;
+      fresh().check_forward(seed, cudnn_request::forward_bias, false);
+      fresh().check_forward(seed, cudnn_request::forward_bias_relu, false);
+      // Without a choice by time: where cuDNN would copy.
+      auto c = fresh();
+      if (c.device.policy().kernels == cuda_kernels::repeatable &&
+          (apart > 0 || c.device.policy().math == cuda_math::fp32))
+        for (const auto what : {cudnn_request::forward, cudnn_request::forward_bias, cudnn_request::forward_bias_relu,
+                                cudnn_request::input_gradient, cudnn_request::weight_gradient})
+          CHECK(c.products.workspace(c.device, c.request(what)) == 0);
+    }
 }

@@ -85,7 +85,7 @@ void check_kernels(const char* net, int samples) {
                               cudnn_request::input_gradient, cudnn_request::weight_gradient})
         for (const bool add : {false, true}) {
           const bool forward = what <= cudnn_request::forward_bias_relu;
-          if (forward && (add || (what != cudnn_request::forward && c.geometry.y_channels % 4 != 0))) continue;
+          if (forward && what != cudnn_request::forward && (add || c.geometry.y_channels % 4 != 0)) continue;
           CAPTURE(std::string(net));
           CAPTURE(std::string(Device::name));
           CAPTURE(std::string(d.name));

@@ -2,7 +2,7 @@
 
 #include "../layers/activations.hpp"
 #include "../layers/conv.hpp"
-#include "device.hpp"
+#include "conv_products.hpp"
 
 namespace firecaffe {
 
@@ -10,58 +10,6 @@ namespace firecaffe {
 // by the convolution itself; going back, the pass that sums the bias's gradient multiplies by the slope.
 template <int Outputs, class... Options, pointwise Next>
 constexpr bool cuda_fuses<conv<Outputs, Options...>, Next> = true;
-
-// The products of a convolution: of values and weights, and both gradients.
-template <class V>
-class cuda_products {
- public:
-  explicit cuda_products(const cudnn_geometry& g) : g_(g) {}
-
-  std::size_t workspace(cuda_device& device, const cudnn_request& r) const {
-    return round_up(device.cudnn_plan_for(g_, data_type, r).workspace(), 256);
-  }
-  void run(cuda_device& device, const cudnn_request& r, const V* x, const V* w, const V* y, const V* bias,
-           void* space) const {
-    const device_scope scope(device.ordinal());
-    std::vector<std::int64_t> ids{cudnn_operations::x, cudnn_operations::w, cudnn_operations::y};
-    std::vector<void*> pointers{const_cast<V*>(x), const_cast<V*>(w), const_cast<V*>(y)};
-    if (bias) ids.push_back(cudnn_operations::bias), pointers.push_back(const_cast<V*>(bias));
-    device.cudnn_plan_for(g_, data_type, r).run(device.cudnn(), ids, pointers, space);
-  }
-
-  // dw (+)= x * dy. It comes in the type of values (from bfloat16 to float cuDNN 9.19 has no kernel) and is then added
-  // up in single precision.
-  void weight_gradient(cuda_device& device, cudnn_request r, const V* x, const V* dy, float* dw, bool add) const {
-    char* const base = static_cast<char*>(device.scratch(weight_gradient_space(device, r, add)));
-    if constexpr (stages_dw) {
-      V* narrow = reinterpret_cast<V*>(base);
-      run(device, r, x, narrow, dy, nullptr, base + staged_dw_bytes());
-      device.convert(dw, narrow, extent(), add);
-    } else {
-      r.add = add;
-      run(device, r, x, dw, dy, nullptr, base);
-    }
-  }
-  // Bytes of scratch that this takes.
-  std::size_t weight_gradient_space(cuda_device& device, cudnn_request r, bool add) const {
-    r.add = add && !stages_dw;
-    return staged_dw_bytes() + workspace(device, r);
-  }
-  // No samples, no gradient.
-  void no_weight_gradient(cuda_device& device, float* dw, bool add) const {
-    if (add) return;
-    const device_scope scope(device.ordinal());
-    check_status(cudaMemsetAsync(dw, 0, extent() * sizeof(float), device.stream()), "cudaMemsetAsync",
-                 device.ordinal());
-  }
-
- private:
-  static constexpr bool stages_dw = !std::is_same_v<V, float>;
-  static constexpr cudnnDataType_t data_type = std::is_same_v<V, float> ? CUDNN_DATA_FLOAT : CUDNN_DATA_BFLOAT16;
-  std::size_t extent() const { return cudnn_weight_layout(g_).extent; }
-  std::size_t staged_dw_bytes() const { return stages_dw ? round_up(extent() * sizeof(V), 256) : 0; }
-  cudnn_geometry g_;
-};
 
 // A convolution between two values. cuDNN takes slices of larger values as they lie, by copies of its own; only dy is
 // packed on the way, where the pass that multiplies by the slope writes there anyway.

@@ -32,7 +32,7 @@ struct matrix_operands {
 struct cublas_lt_choice {
   cublasComputeType_t of_floats;  // other factors are added up in single precision as they are
   bool repeats;
-  int tries;  // up to 8; of more than one the fastest is taken
+  int tries;  // up to 16; of more than one the fastest is taken
 };
 
 struct destroy_cublas_lt {
@@ -86,7 +86,7 @@ class cublas_lt_plan {
   void keep_only(std::size_t which) { kernels_ = {kernels_[which]}; }
 
  private:
-  static constexpr int most_tries = 8;
+  static constexpr int most_tries = 16;
   struct kernel {  // with a name: nvcc 13.0 fails on a vector of the library's nameless type
     cublasLtMatmulAlgo_t algo;
   };

@@ -1,6 +1,7 @@
 #pragma once
 
 #include "cublas_lt.hpp"
+#include "stream_timer.hpp"
 #include "values.hpp"
 
 namespace firecaffe {
@@ -30,7 +31,7 @@ class cublas_lt {
     if (p.m == 0 || p.n == 0) return;
     if (p.k == 0) return scale(p, o, at.stream);
     const device_scope scope(device_);
-    cublas_lt_plan& plan = find(p, o, at);
+    cublas_lt_plan& plan = find(p, alignment_of(o), at).plan;
     if (plan.count() == 0) throw_cuda_error("cuBLASLt", "it has no kernel for this product", device_);
     plan.run(o, at.space, at.stream);
   }
@@ -40,7 +41,12 @@ class cublas_lt {
   bool offers(const matrix_product& p, const matrix_operands& o, const cublas_lt_place& at) {
     if (p.m == 0 || p.n == 0 || p.k == 0) return false;
     const device_scope scope(device_);
-    return find(p, o, at).count() > 0;
+    return find(p, alignment_of(o), at).plan.count() > 0;
+  }
+  // How long it took when its kernels were tried, 0 where they were not; it must be offered.
+  float milliseconds(const matrix_product& p, const matrix_operands& o, const cublas_lt_place& at) {
+    const device_scope scope(device_);
+    return find(p, alignment_of(o), at).milliseconds;
   }
 
  private:
@@ -48,6 +54,7 @@ class cublas_lt {
     matrix_product product;
     std::uint32_t alignment;
     cublas_lt_plan plan;
+    float milliseconds = 0;
   };
 
   // C = beta C, where beta is 0 or 1.
@@ -61,14 +68,13 @@ class cublas_lt {
   }
   static std::size_t size_of(cudaDataType_t t) { return t == CUDA_R_32F ? sizeof(float) : sizeof(bfloat16); }
 
-  cublas_lt_plan& find(const matrix_product& p, const matrix_operands& o, const cublas_lt_place& at) {
-    const std::uint32_t alignment = alignment_of(o);
+  entry& find(const matrix_product& p, std::uint32_t alignment, const cublas_lt_place& at) {
     for (const auto& m : made_)
-      if (m->product == p && m->alignment == alignment) return m->plan;
+      if (m->product == p && m->alignment == alignment) return *m;
     std::unique_ptr<entry> e(
         new entry{p, alignment, cublas_lt_plan(handle_.get(), p, alignment, choice_, at.space_bytes, device_)});
-    if (e->plan.count() > 1) e->plan.keep_only(fastest(e->plan, p, o, at));
-    return made_.emplace_back(std::move(e))->plan;
+    if (choice_.tries > 1 && e->plan.count() > 0) keep_fastest(*e, at);
+    return *made_.emplace_back(std::move(e));
   }
 
   // More than 16 bytes make no kernel faster, and would let an address choose it.
@@ -79,27 +85,30 @@ class cublas_lt {
     return std::uint32_t(all & (~all + 1));
   }
 
-  // Kernels are tried on the factors themselves and on results of their own. One that fails when it is run is passed
-  // over, and where there is no memory to try any, the first is taken.
-  std::size_t fastest(cublas_lt_plan& plan, const matrix_product& p, matrix_operands o, const cublas_lt_place& at) {
-    std::size_t best = 0;
-    device_memory<char> c, v;
-    const std::size_t element = size_of(p.result);
+  // Kernels are tried on memory of their own, which is zero. One that fails when it is run is passed over, and where
+  // there is no memory to try any, the first is taken.
+  void keep_fastest(entry& e, const cublas_lt_place& at) {
+    const matrix_product& p = e.product;
+    const auto room = [&](std::ptrdiff_t elements, cudaDataType_t type) {
+      return device_memory<char>(std::size_t(elements) * size_of(type), device_, at.stream);
+    };
+    device_memory<char> a, b, c, v;
     try {
-      c = device_memory<char>(std::size_t(p.m) * std::size_t(p.ldc) * element, device_, at.stream);
-      v = device_memory<char>(std::size_t(std::max(p.m, p.n)) * element, device_, at.stream);
+      a = room((p.transpose_a ? p.k : p.m) * p.lda, p.factors);
+      b = room((p.transpose_b ? p.n : p.k) * p.ldb, p.factors);
+      c = room(p.m * p.ldc, p.result), v = room(std::max(p.m, p.n), p.result);
     } catch (const error&) {
-      return best;
+      return e.plan.keep_only(0);
     }
-    o.c = c.data();
-    if (o.v) o.v = v.data();
+    const matrix_operands o{a.data(), b.data(), c.data(), 0,
+                            p.then == p.plain || p.then == p.relu ? nullptr : v.data()};
     stream_timer watch(at.stream, device_);
-    float least = watch.milliseconds([&] { plan.run(o, at.space, at.stream); });
-    for (std::size_t i = 1; i < plan.count(); ++i) {
-      const float took = watch.milliseconds([&] { plan.run(o, at.space, at.stream, i); });
-      if (took < least) least = took, best = i;
+    std::size_t best = 0;
+    for (std::size_t i = 0; i < e.plan.count(); ++i) {
+      const float took = watch.milliseconds([&] { e.plan.run(o, at.space, at.stream, i); });
+      if (i == 0 || took < e.milliseconds) e.milliseconds = took, best = i;
     }
-    return best;
+    e.plan.keep_only(best);
   }
 
   int device_;

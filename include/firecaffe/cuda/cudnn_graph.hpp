@@ -1,6 +1,5 @@
 #pragma once
 
-#include <algorithm>
 #include <memory>
 #include <span>
 #include <type_traits>
@@ -121,7 +120,6 @@ class cudnn_candidates {
  public:
   struct filter {
     bool repeatable = true, tensor_cores = true;   // engines that add up in a fixed order; that may round to TF32
-    bool tensor_cores_first = false;               // where heuristics put others before them
     std::size_t workspace = std::size_t{4} << 30;  // at most, bytes
   };
 
@@ -161,10 +159,6 @@ class cudnn_candidates {
     for (std::int64_t i = results(0, nullptr); i > 0; --i)
       raw.push_back(found.emplace_back(CUDNN_BACKEND_ENGINECFG_DESCRIPTOR, properties_.device()).get());
     found.erase(found.begin() + results(std::int64_t(raw.size()), raw.data()), found.end());
-    if (filter_.tensor_cores_first)
-      std::stable_partition(found.begin(), found.end(), [&](const cudnn_descriptor& c) {
-        return (notes_of(c) & bit(CUDNN_NUMERICAL_NOTE_TENSOR_CORE)) != 0;
-      });
     for (cudnn_descriptor& c : found) configs_.push_back(std::move(c));
   }
 

@@ -2,6 +2,7 @@
 
 #include "cudnn.hpp"
 #include "memory.hpp"
+#include "stream_timer.hpp"
 
 namespace firecaffe {
 
@@ -14,18 +15,23 @@ class cudnn_plans {
     int tries = 1;  // of more than one the fastest is taken
   };
 
+  struct chosen {
+    std::unique_ptr<cudnn_plan> plan;
+    float milliseconds = 0;  // that it took when it was tried, 0 where it was not
+  };
+
   // Made when first asked for. Throws error where cuDNN has no kernel.
-  const cudnn_plan& find(cudnnHandle_t handle, const cudnn_descriptor& properties, cudaStream_t stream,
-                         const choice& how, const cudnn_geometry& g, cudnnDataType_t type, const cudnn_request& r) {
+  const chosen& find(cudnnHandle_t handle, const cudnn_descriptor& properties, cudaStream_t stream, const choice& how,
+                     const cudnn_geometry& g, cudnnDataType_t type, const cudnn_request& r) {
     for (const auto& m : made_)
-      if (m->type == type && m->request == r && m->geometry == g) return *m->plan;
+      if (m->type == type && m->request == r && m->geometry == g) return m->best;
     const int device = properties.device();
     const cudnn_operations operations(g, type, r, device);
     cudnn_candidates candidates(properties, operations.list(), how.filter);
-    std::unique_ptr<cudnn_plan> best = candidates.next();
-    if (!best) throw_cuda_error("cuDNN", "it has no kernel for this convolution", device);
+    chosen best{candidates.next()};
+    if (!best.plan) throw_cuda_error("cuDNN", "it has no kernel for this convolution", device);
     if (how.tries > 1) best = fastest(std::move(best), candidates, how.tries, {handle, stream, device, g, type, r});
-    return *made_.emplace_back(new entry{g, type, r, std::move(best)})->plan;
+    return made_.emplace_back(new entry{g, type, r, std::move(best)})->best;
   }
 
  private:
@@ -33,7 +39,7 @@ class cudnn_plans {
     cudnn_geometry geometry;
     cudnnDataType_t type;
     cudnn_request request;
-    std::unique_ptr<cudnn_plan> plan;
+    chosen best;
   };
 
   struct circumstances {
@@ -47,20 +53,19 @@ class cudnn_plans {
 
   // Of `first` and what follows. Plans that fail when they are run are passed over, and where there is no memory to try
   // any, the first is taken.
-  static std::unique_ptr<cudnn_plan> fastest(std::unique_ptr<cudnn_plan> first, cudnn_candidates& candidates, int tries,
-                                             const circumstances& c) {
+  static chosen fastest(chosen first, cudnn_candidates& candidates, int tries, const circumstances& c) {
     std::unique_ptr<trial> room;
     try {
       room = std::make_unique<trial>(c);
     } catch (const error&) {
       return first;
     }
-    float least = room->milliseconds(*first);
+    first.milliseconds = room->milliseconds(*first.plan);
     for (int i = 1; i < tries; ++i) {
       std::unique_ptr<cudnn_plan> other = candidates.next();
       if (!other) break;
       const float took = room->milliseconds(*other);
-      if (took < least) least = took, first = std::move(other);
+      if (took < first.milliseconds) first = {std::move(other), took};
     }
     return first;
   }

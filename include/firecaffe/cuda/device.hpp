@@ -225,6 +225,10 @@ class cuda_device {
   bool offers(const matrix_product& p, const matrix_operands& o) {
     return state_->products->offers(p, o, state_->lane->products());
   }
+  // What it took when it was tried, 0 where it was not.
+  float milliseconds(const matrix_product& p, const matrix_operands& o) {
+    return state_->products->milliseconds(p, o, state_->lane->products());
+  }
 
   // y = activation(y + bias); a null bias is none.
   template <class Activation, class V>
@@ -324,7 +328,7 @@ class cuda_device {
   sum_room sums() const { return state_->lane->sums(); }
   cudnnHandle_t cudnn() { return state_->lane->dnn(); }
   // Made, and where the policy says so timed, when first asked for.
-  const cudnn_plan& cudnn_plan_for(const cudnn_geometry& g, cudnnDataType_t type, const cudnn_request& r) {
+  const cudnn_plans::chosen& cudnn_plan_for(const cudnn_geometry& g, cudnnDataType_t type, const cudnn_request& r) {
     const device_scope scope(ordinal());
     return state_->plans.find(cudnn(), state_->cudnn_properties(), stream(), state_->convolutions, g, type, r);
   }

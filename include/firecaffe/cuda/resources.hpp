@@ -95,11 +95,11 @@ struct cuda_resources {
     const bool fastest = policy.kernels == cuda_kernels::fastest;
     std::size_t free = 0, total = 0;
     check_status(cudaMemGetInfo(&free, &total), "cudaMemGetInfo", ordinal);
-    convolutions = {{!fastest, policy.math != cuda_math::fp32, policy.math == cuda_math::tf32,
-                     std::min(total / 16, cudnn_candidates::filter{}.workspace)},
-                    fastest ? 8 : 1};
+    convolutions = {
+        {!fastest, policy.math != cuda_math::fp32, std::min(total / 16, cudnn_candidates::filter{}.workspace)},
+        fastest ? 16 : 1};
     const auto of_floats = policy.math == cuda_math::tf32 ? CUBLAS_COMPUTE_32F_FAST_TF32 : CUBLAS_COMPUTE_32F;
-    products = std::make_unique<cublas_lt>(ordinal, cublas_lt_choice{of_floats, !fastest, fastest ? 8 : 1});
+    products = std::make_unique<cublas_lt>(ordinal, cublas_lt_choice{of_floats, !fastest, fastest ? 16 : 1});
   }
 
   void close() noexcept {

@@ -1,6 +1,5 @@
 #pragma once
 
-#include <limits>
 #include <memory>
 #include <type_traits>
 
@@ -63,32 +62,5 @@ inline bool is_capturing(cudaStream_t s, int device) {
   check_status(cudaStreamIsCapturing(s, &status), "cudaStreamIsCapturing", device);
   return status != cudaStreamCaptureStatusNone;
 }
-
-// Times what a stream is asked for again and again.
-class stream_timer {
- public:
-  stream_timer(cudaStream_t stream, int device)
-      : stream_(stream), device_(device), begin_(make_timer(device)), end_(make_timer(device)) {}
-
-  // Of three calls of f, after one that is not counted; longer than anything where one fails.
-  template <class F>
-  float milliseconds(F f) try {
-    f();
-    record_event(begin_, stream_, device_);
-    for (int i = 0; i < 3; ++i) f();
-    record_event(end_, stream_, device_);
-    check_status(cudaEventSynchronize(end_.get()), "cudaEventSynchronize", device_);
-    float took = 0;
-    check_status(cudaEventElapsedTime(&took, begin_.get(), end_.get()), "cudaEventElapsedTime", device_);
-    return took;
-  } catch (const error&) {
-    return std::numeric_limits<float>::infinity();
-  }
-
- private:
-  cudaStream_t stream_;
-  int device_;
-  owned_event begin_, end_;
-};
 
 }  // namespace firecaffe
