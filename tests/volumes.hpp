@@ -58,7 +58,7 @@ struct transposed
               sum<conv_transpose<32, kernel<3>, pad<1>, groups<32>>, identity>,                     // depthwise
               conv_transpose<32, kernel<2>, dilation<3>, pad<3>, groups<2>>, conv<5, kernel<3>>,    // 5 x 6 x 3
               conv_transpose<5, kernel<4>, stride<2>, pad<1>, groups<5>, weight_filler<bilinear>>,  //
-              conv_transpose<2, kernel<3>>, sigmoid, dense<3>, softmax_loss> {};
+              conv_transpose<6, kernel<1>>, conv_transpose<2, kernel<3>>, sigmoid, dense<3>, softmax_loss> {};
 
 struct transposed_volumes
     : network<input<6, 1, 1>, conv_transpose<24, kernel<2, 3, 3>>, firecaffe::tanh,                // 24 x 2 x 3 x 3

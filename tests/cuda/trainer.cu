@@ -11,9 +11,9 @@ static_assert(replays_steps<sgd, firecaffe::cuda> && replays_steps<adam, cuda_bf
 
 namespace {
 
-struct small_net
-    : network<input<2, 8, 8>, conv<6, kernel<3>>, batch_norm<grain<3>>, relu, max_pool<kernel<2>, stride<2>>,
-              dropout<ratio<1, 4>>, dense<12>, firecaffe::tanh, dense<5>, accuracy<1>, softmax_loss> {};
+struct small_net : network<input<2, 8, 8>, conv<6, kernel<3>>, batch_norm<grain<3>>, relu, conv<9, kernel<1>>,
+                           max_pool<kernel<2>, stride<2>>, dropout<ratio<1, 4>>, dense<12>, firecaffe::tanh, dense<5>,
+                           accuracy<1>, softmax_loss> {};
 
 template <class Net, class Device>
 constexpr bool gradient_comes_with_loss = model<Net, Device>::writes_gradient_with_loss;

@@ -11,8 +11,8 @@ namespace firecaffe {
 template <int Outputs, class... Options, pointwise Next>
 constexpr bool cuda_fuses<conv<Outputs, Options...>, Next> = true;
 
-// A convolution between two values. cuDNN takes slices of larger values as they lie, by copies of its own; only dy is
-// packed on the way, where the pass that multiplies by the slope writes there anyway.
+// A convolution between two values. Slices of larger values are taken as they lie (cuDNN makes copies of its own); only
+// dy is packed on the way, where the pass that multiplies by the slope writes there anyway.
 template <class V>
 class cuda_convolution {
  public:
@@ -34,7 +34,7 @@ class cuda_convolution {
     const cudnn_request x_gradient = backward_request(cudnn_request::input_gradient, batch);
     device.scratch(staged_dy_bytes(batch) + (x_gradient_ ? products_.workspace(device, x_gradient) : 0));
     const cudnn_request w_gradient = backward_request(cudnn_request::weight_gradient, batch);
-    device.beside([&] { device.scratch(products_.weight_gradient_space(device, w_gradient, false)); });
+    device.beside([&] { device.scratch(products_.weight_gradient_space(device, w_gradient)); });
   }
 
   template <class Activation>
@@ -101,7 +101,7 @@ class cuda_convolution {
   cudnn_geometry g_;
   std::int64_t x_pitch_, y_pitch_;
   bool x_gradient_, y_gradient_;
-  bool whole_packs_, stages_dy_;  // channels of y are whole packs; its dy is packed for cuDNN
+  bool whole_packs_, stages_dy_;  // channels of y are whole packs; its dy is packed
   cuda_products<V> products_;
 };
 

@@ -11,21 +11,17 @@ class cuda_products {
  public:
   explicit cuda_products(const cudnn_geometry& g) : g_(g) {}
 
+  // Bytes of scratch that `run` takes.
   std::size_t workspace(cuda_device& device, const cudnn_request& r) const {
-    return multiplies(device, r) ? 0 : round_up(device.cudnn_plan_for(g_, data_type, r).plan->workspace(), 256);
+    return multiplies(device, r) ? 0 : cudnn_workspace(device, r);
   }
+  // All but weight_gradient.
   void run(cuda_device& device, const cudnn_request& r, const V* x, const V* w, const V* y, const V* bias,
            void* space) const {
-    if (multiplies(device, r)) {
-      const bool forward = r.what != cudnn_request::input_gradient;
-      return device.multiply(product(r),
-                             {forward ? x : y, w, const_cast<V*>(forward ? y : x), float(r.add), const_cast<V*>(bias)});
-    }
-    const device_scope scope(device.ordinal());
-    std::vector<std::int64_t> ids{cudnn_operations::x, cudnn_operations::w, cudnn_operations::y};
-    std::vector<void*> pointers{const_cast<V*>(x), const_cast<V*>(w), const_cast<V*>(y)};
-    if (bias) ids.push_back(cudnn_operations::bias), pointers.push_back(const_cast<V*>(bias));
-    device.cudnn_plan_for(g_, data_type, r).plan->run(device.cudnn(), ids, pointers, space);
+    if (!multiplies(device, r)) return by_cudnn(device, r, x, w, y, bias, space);
+    const bool forward = r.what != cudnn_request::input_gradient;
+    device.multiply(product(r),
+                    {forward ? x : y, w, const_cast<V*>(forward ? y : x), float(r.add), const_cast<V*>(bias)});
   }
 
   // dw (+)= x * dy. From cuDNN it comes in the type of values (from bfloat16 to float 9.19 has no kernel) and is then
@@ -33,19 +29,18 @@ class cuda_products {
   void weight_gradient(cuda_device& device, cudnn_request r, const V* x, const V* dy, float* dw, bool add) const {
     r.add = add && !stages_dw;
     if (multiplies(device, r)) return device.multiply(product(r), {dy, x, dw, float(add)});
-    char* const base = static_cast<char*>(device.scratch(weight_gradient_space(device, r, add)));
+    char* const base = static_cast<char*>(device.scratch(staged_dw_bytes() + cudnn_workspace(device, r)));
     if constexpr (stages_dw) {
       V* narrow = reinterpret_cast<V*>(base);
-      run(device, r, x, narrow, dy, nullptr, base + staged_dw_bytes());
+      by_cudnn(device, r, x, narrow, dy, nullptr, base + staged_dw_bytes());
       device.convert(dw, narrow, extent(), add);
     } else {
-      run(device, r, x, dw, dy, nullptr, base);
+      by_cudnn(device, r, x, dw, dy, nullptr, base);
     }
   }
   // Bytes of scratch that this takes.
-  std::size_t weight_gradient_space(cuda_device& device, cudnn_request r, bool add) const {
-    r.add = add && !stages_dw;
-    return multiplies(device, r) ? 0 : staged_dw_bytes() + workspace(device, r);
+  std::size_t weight_gradient_space(cuda_device& device, const cudnn_request& r) const {
+    return multiplies(device, r) ? 0 : staged_dw_bytes() + cudnn_workspace(device, r);
   }
   // No samples, no gradient.
   void no_weight_gradient(cuda_device& device, float* dw, bool add) const {
@@ -77,17 +72,30 @@ class cuda_products {
 
   // Whether cuBLASLt does it: where both were timed, if that is faster; else where cuDNN's kernels (9.19, for the
   // H100) would first copy their operands, as do all for a slice, and all without tensor cores.
-  bool multiplies(cuda_device& device, const cudnn_request& r) const {
+  bool multiplies(cuda_device& device, cudnn_request r) const {
     constexpr window one{.kernel_h = 1, .kernel_w = 1};
     if (g_.groups != 1 || g_.slide != one || rows(r) > std::numeric_limits<int>::max()) return false;
     const matrix_product p = product(r);
     if (!device.offers(p, {})) return false;
-    const float theirs = device.milliseconds(p, {}), cudnns = theirs > 0 ? cudnn_milliseconds(device, r) : 0;
-    if (theirs > 0 && cudnns > 0) return theirs < cudnns;
+    r.add = false;  // as the product was timed
+    const float cublas = device.milliseconds(p, {}), cudnn = cublas > 0 ? plan(device, r).milliseconds : 0;
+    if (cudnn > 0) return cublas < cudnn;
     return device.policy().math == cuda_math::fp32 || r.x_pitch != g_.x_channels || r.y_pitch != g_.y_channels;
   }
-  float cudnn_milliseconds(cuda_device& device, const cudnn_request& r) const {
-    return device.cudnn_plan_for(g_, data_type, r).milliseconds;
+
+  const cudnn_plans::chosen& plan(cuda_device& device, const cudnn_request& r) const {
+    return device.cudnn_plan_for(g_, data_type, r);
+  }
+  std::size_t cudnn_workspace(cuda_device& device, const cudnn_request& r) const {
+    return round_up(plan(device, r).plan->workspace(), 256);
+  }
+  void by_cudnn(cuda_device& device, const cudnn_request& r, const V* x, const V* w, const V* y, const V* bias,
+                void* space) const {
+    const device_scope scope(device.ordinal());
+    std::vector<std::int64_t> ids{cudnn_operations::x, cudnn_operations::w, cudnn_operations::y};
+    std::vector<void*> pointers{const_cast<V*>(x), const_cast<V*>(w), const_cast<V*>(y)};
+    if (bias) ids.push_back(cudnn_operations::bias), pointers.push_back(const_cast<V*>(bias));
+    plan(device, r).plan->run(device.cudnn(), ids, pointers, space);
   }
 
   cudnn_geometry g_;

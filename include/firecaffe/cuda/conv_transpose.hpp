@@ -29,7 +29,7 @@ class cuda_conv_transpose {
     if (!Out.gradient) return;
     if (In.gradient) device.scratch(products_.workspace(device, request(cudnn_request::forward, batch)));
     const cudnn_request w = request(cudnn_request::weight_gradient, batch);
-    device.beside([&] { device.scratch(products_.weight_gradient_space(device, w, false)); });
+    device.beside([&] { device.scratch(products_.weight_gradient_space(device, w)); });
   }
 
   void forward(cuda_device& device, tensor_view<const V> x, tensor_view<V> y, parameters<const float*> p, const pass&) {

@@ -84,6 +84,11 @@ class cublas_lt_plan {
   }
 
   void keep_only(std::size_t which) { kernels_ = {kernels_[which]}; }
+  void keep_none() { kernels_.clear(); }
+
+  static constexpr bool has_vector(matrix_product::ending e) {
+    return e != matrix_product::plain && e != matrix_product::relu;
+  }
 
  private:
   static constexpr int most_tries = 16;
@@ -91,9 +96,6 @@ class cublas_lt_plan {
     cublasLtMatmulAlgo_t algo;
   };
 
-  static constexpr bool has_vector(matrix_product::ending e) {
-    return e != matrix_product::plain && e != matrix_product::relu;
-  }
   static constexpr cublasLtEpilogue_t epilogue(matrix_product::ending e) {
     constexpr cublasLtEpilogue_t all[] = {CUBLASLT_EPILOGUE_DEFAULT, CUBLASLT_EPILOGUE_BIAS, CUBLASLT_EPILOGUE_RELU,
                                           CUBLASLT_EPILOGUE_RELU_BIAS, CUBLASLT_EPILOGUE_BGRADB};

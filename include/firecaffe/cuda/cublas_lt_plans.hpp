@@ -96,19 +96,21 @@ class cublas_lt {
     try {
       a = room((p.transpose_a ? p.k : p.m) * p.lda, p.factors);
       b = room((p.transpose_b ? p.n : p.k) * p.ldb, p.factors);
-      c = room(p.m * p.ldc, p.result), v = room(std::max(p.m, p.n), p.result);
+      c = room(p.m * p.ldc, p.result);
+      if (e.plan.has_vector(p.then)) v = room(std::max(p.m, p.n), p.result);
     } catch (const error&) {
       return e.plan.keep_only(0);
     }
-    const matrix_operands o{a.data(), b.data(), c.data(), 0,
-                            p.then == p.plain || p.then == p.relu ? nullptr : v.data()};
+    const matrix_operands o{a.data(), b.data(), c.data(), 0, v.data()};
     stream_timer watch(at.stream, device_);
-    std::size_t best = 0;
+    float least = std::numeric_limits<float>::infinity();
+    std::size_t best = e.plan.count();
     for (std::size_t i = 0; i < e.plan.count(); ++i) {
       const float took = watch.milliseconds([&] { e.plan.run(o, at.space, at.stream, i); });
-      if (i == 0 || took < e.milliseconds) e.milliseconds = took, best = i;
+      if (took < least) least = took, best = i;
     }
-    e.plan.keep_only(best);
+    if (best == e.plan.count()) return e.plan.keep_none();
+    e.plan.keep_only(best), e.milliseconds = least;
   }
 
   int device_;

@@ -22,10 +22,10 @@ constexpr bool cuda_fuses = false;
 template <class Layer>
 constexpr bool cuda_remembers = false;
 
-// One NVIDIA device: convolution by cuDNN, matrices by cuBLASLt, functors through Thrust, sums by kernels over CUB, all
-// on one stream. Calls return before the work is done, but for download and synchronize. An object belongs to one
-// thread at a time and leaves the thread's current device as it found it; a copy has handles and scratch (and, where it
-// was not the user's, a stream) of its own.
+// One NVIDIA device: convolution by cuDNN, matrices (and convolution of single pixels) by cuBLASLt, functors through
+// Thrust, sums by kernels over CUB, all on one stream. Calls return before the work is done, but for download and
+// synchronize. An object belongs to one thread at a time and leaves the thread's current device as it found it; a copy
+// has handles and scratch (and, where it was not the user's, a stream) of its own.
 //
 // Values lie channels-last, (N, H, W, C), which is what cuDNN's kernels for the tensor cores read without transposing
 // first. C is rounded up to 16 bytes, for images too: those kernels, and our own, move as much at a time. A branch of

@@ -45,9 +45,9 @@ class cuda_lane {
   // Memory for the time of one op: at least `bytes`, from the largest request so far.
   void* scratch(std::size_t bytes) {
     if (bytes > scratch_.bytes()) {
+      check_status(cudaStreamSynchronize(stream()), "cudaStreamSynchronize", ordinal_);  // what still runs may use it
       ++moves_;
-      cudaStreamSynchronize(stream());  // what still runs may use it
-      scratch_ = {};                    // freed first: the two need not fit together
+      scratch_ = {};  // freed first: the two need not fit together
       scratch_ = device_memory<char>(bytes, ordinal_, stream());
     }
     return scratch_.data();

@@ -17,7 +17,8 @@ inline void* allocate_on(int device, std::size_t bytes) {
   return p;
 }
 
-// Zeroed memory of a device. Freeing it waits for what the device still does.
+// Zeroed memory of a device. Freeing it waits for what the device still does: CUDA promises no more than that it may,
+// and memory that goes in the middle of work is waited for.
 template <class T>
 class device_memory {
  public:

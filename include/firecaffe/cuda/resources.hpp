@@ -14,9 +14,10 @@ namespace firecaffe {
 // take them as bfloat16, 8 bits, which is then what all values are stored as. Sums are in single precision.
 enum class cuda_math { fp32, tf32, bf16 };
 
-// Which of cuDNN's and cuBLASLt's kernels a convolution or a product takes: the first that their heuristics name and
-// that repeats its results, the same in every run; or the fastest of several, which are tried and timed when one of its
-// kind is first used: another in every run perhaps, and perhaps one that adds up in no fixed order.
+// Which of cuDNN's and cuBLASLt's kernels a convolution or a product takes (a convolution of single pixels from either,
+// see conv_products.hpp): the first that their heuristics name and that repeats its results, the same in every run; or
+// the fastest of several, which are tried and timed when one of its kind is first used: another in every run perhaps,
+// and perhaps one that adds up in no fixed order.
 enum class cuda_kernels { repeatable, fastest };
 
 struct cuda_policy {
