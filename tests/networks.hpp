@@ -63,6 +63,11 @@ struct pools_in_a_row
               avg_pool<kernel<2>, stride<2>, pad<1>>, conv<11, kernel<1>>, max_pool<kernel<2>>, avg_pool<global>,
               dense<4>, dropout<>, dense<3>, accuracy<1>, accuracy<2>, softmax_loss> {};
 
+// Windows of more elements than a byte counts.
+struct wide_pools
+    : network<input<10, 18, 17>, conv<12, kernel<2>>, tap<half<2>, relu, max_pool<kernel<16>>, dense<3>, softmax_loss>,
+              max_pool<global>, dense<3>, softmax_loss> {};
+
 // ReLUs that go behind the pooling after them: behind a convolution, a normalisation, a sum, a dense layer and
 // nothing; of images, slices and padding, into one, added to. Others stay: read twice, before a mean, another function.
 struct rectified_pools

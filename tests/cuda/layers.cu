@@ -26,6 +26,7 @@ TEST_CASE("pooling agrees with the reference") {
   for (std::uint64_t seed : {3, 4}) {
     check_cuda_agreement<networks::pools>("pools", seed);
     check_cuda_agreement<networks::pools_in_a_row>("pools_in_a_row", seed);
+    check_cuda_agreement<networks::wide_pools>("wide_pools", seed);
   }
 }
 

@@ -96,6 +96,7 @@ TEST_CASE("the cpu agrees with the reference") {
   for (int threads : {1, 2}) {
     fc::check_agreement<networks::pools>("pools", fc::basic_cpu<8>{threads}, 31);
     fc::check_agreement<networks::pools_in_a_row>("pools in a row", fc::basic_cpu<16>{threads}, 32);
+    fc::check_agreement<networks::wide_pools>("wide pools", fc::basic_cpu<8>{threads}, 35);
   }
 }
 

@@ -16,9 +16,11 @@ constexpr int native_block = 16;
 constexpr int native_block = 8;
 #endif
 
-// Pairs of layers done in one pass; the kernels' headers add to it.
+// Pairs of layers done in one pass, and layers that keep what they need going back; the kernels' headers add to them.
 template <class Layer, class Next>
 constexpr bool cpu_fuses = false;
+template <class Layer>
+constexpr bool cpu_remembers = false;
 
 // The CPU: convolution by oneDNN or by kernels for narrow layers, matrices by the BLAS, everything else by loops of our
 // own. Values lie in channel blocks, (N, C/Block, H, W, Block), the last block padded with zeros; up to four channels
@@ -60,6 +62,8 @@ class basic_cpu {
   }
   template <class Layer, class Next>
   static constexpr bool fuses = cpu_fuses<Layer, Next>;
+  template <class Layer>
+  static constexpr bool remembers = cpu_remembers<Layer>;
 
   template <class T>
   memory<T> allocate(std::size_t count) {

@@ -9,6 +9,8 @@ namespace firecaffe {
 
 template <class... Options>
 constexpr bool cpu_fuses<max_pool<Options...>, relu> = true;
+template <class... Options>
+constexpr bool cpu_remembers<max_pool<Options...>> = true;
 
 // Pooling over whole channel blocks: each step of the window is one vector operation, the window's size and the plane's
 // are known to the compiler, and padding costs a comparison of constants.
@@ -118,16 +120,64 @@ struct cpu_pool {
   }
 };
 
-// With or without a ReLU behind it.
+// With or without a ReLU behind it. Which element of its window was the maximum, the first of equals, is kept from the
+// forward pass: going back neither x nor y is read.
 template <int Block, class Layer, class Activation, place In, place Out>
-struct cpu_max_pool : cpu_pool<Block, Layer, In, Out> {
-  static constexpr bool rectified = std::is_same_v<Activation, relu>;
+class cpu_max_pool : public cpu_pool<Block, Layer, In, Out> {
+ public:
   using base = cpu_pool<Block, Layer, In, Out>;
-  using base::base, base::at;
+  using base::at, base::lanes;
   using vec = typename base::vec;
 
+  cpu_max_pool(basic_cpu<Block>& device, int batch)
+      : base(device, batch), winners_(In.gradient ? std::size_t(batch) * sample_winners : 0) {}
+
   void forward(basic_cpu<Block>& device, tensor_view<const float> x, tensor_view<float> y, no_parameters<const float*>,
-               const pass&) {
+               const pass& now) {
+    if (In.gradient && now.training)
+      forward<In.gradient>(device, x, y);
+    else
+      forward<false>(device, x, y);
+  }
+
+  void backward(basic_cpu<Block>& device, tensor_view<const float>, tensor_view<const float>, tensor_view<float> dy,
+                tensor_view<float> dx, no_parameters<const float*>, no_parameters<float*>, accumulation adds,
+                const pass&) {
+    if (!dx) return;
+#pragma omp parallel for num_threads(device.threads()) if (device.threads() > 1)
+    for (int n = 0; n < dy.samples; ++n) {
+      const float* pdy = base::sample(dy, n);
+      float* pdx = base::sample(dx, n);
+      const bool writes = base::tiles && !adds.input;
+      if (!writes && !adds.input)
+        std::memset(pdx, 0, sizeof(float) * std::size_t(basic_cpu<Block>::sample_elements(dx)));
+      base::for_each_window([&](std::ptrdiff_t from, std::ptrdiff_t to, const auto& r) {
+        const places winner = __builtin_convertvector(integers<index, lanes>::at(winners(n) + to), places);
+        const vec all = at(pdy + to);
+        places here = {};
+        r.for_each_pixel([&](int p) {
+          float* share_of = pdx + from + p;
+          const vec share = winner == here ? all : vec{};
+          here += 1;
+          at(share_of) = writes ? share : share + at(share_of);
+        });
+      });
+    }
+  }
+
+ private:
+  static constexpr bool rectified = std::is_same_v<Activation, relu>;
+  // The how many-eth element that a window has in the input; with a ReLU behind it, nobody where none is above zero.
+  static constexpr int nobody = base::slide.taps();
+  using index = std::conditional_t<(nobody < 256), std::uint8_t,
+                                   std::conditional_t<(nobody < 65536), std::uint16_t, std::uint32_t>>;
+  using places = decltype(vec{} > vec{});
+  static constexpr std::size_t sample_winners = std::size_t(base::blocks) * std::size_t(base::out.pixels()) * lanes;
+
+  index* winners(int n) const { return winners_.data() + std::size_t(n) * sample_winners; }
+
+  template <bool Keeps>
+  void forward(basic_cpu<Block>& device, tensor_view<const float> x, tensor_view<float> y) {
 #pragma omp parallel for num_threads(device.threads()) if (device.threads() > 1)
     for (int n = 0; n < x.samples; ++n) {
       const float* px = base::sample(x, n);
@@ -135,41 +185,21 @@ struct cpu_max_pool : cpu_pool<Block, Layer, In, Out> {
       base::for_each_window([&](std::ptrdiff_t from, std::ptrdiff_t to, const auto& r) {
         vec best = {};  // what a ReLU makes of nothing above it
         if constexpr (!rectified) best = at(px + from + r.first());
+        places winner = places{} + (rectified ? nobody : 0), here = {};
         r.for_each_pixel([&](int p) {
-          const vec here = at(px + from + p);
-          best = here > best ? here : best;
+          const vec next = at(px + from + p);
+          if constexpr (Keeps) winner = next > best ? here : winner, here += 1;
+          best = next > best ? next : best;
         });
         at(py + to) = best;
+        if constexpr (Keeps)
+          integers<index, lanes>::at(winners(n) + to) =
+              __builtin_convertvector(winner, typename integers<index, lanes>::in_memory);
       });
     }
   }
 
-  // The first element equal to the maximum takes the gradient.
-  void backward(basic_cpu<Block>& device, tensor_view<const float> x, tensor_view<const float> y, tensor_view<float> dy,
-                tensor_view<float> dx, no_parameters<const float*>, no_parameters<float*>, accumulation adds,
-                const pass&) {
-    if (!dx) return;
-#pragma omp parallel for num_threads(device.threads()) if (device.threads() > 1)
-    for (int n = 0; n < x.samples; ++n) {
-      const float *px = base::sample(x, n), *py = base::sample(y, n), *pdy = base::sample(dy, n);
-      float* pdx = base::sample(dx, n);
-      const bool writes = base::tiles && !adds.input;
-      if (!writes && !adds.input)
-        std::memset(pdx, 0, sizeof(float) * std::size_t(basic_cpu<Block>::sample_elements(dx)));
-      base::for_each_window([&](std::ptrdiff_t from, std::ptrdiff_t to, const auto& r) {
-        const vec best = at(py + to);
-        vec left = at(pdy + to);
-        if constexpr (rectified) left = best > 0.0f ? left : vec{};
-        r.for_each_pixel([&](int p) {
-          float* share_of = pdx + from + p;
-          const auto won = at(px + from + p) == best;
-          const vec share = won ? left : vec{};
-          left = won ? vec{} : left;
-          at(share_of) = writes ? share : share + at(share_of);
-        });
-      });
-    }
-  }
+  aligned_memory<index> winners_;
 };
 
 template <int Block, class... Options, place In, place Out>

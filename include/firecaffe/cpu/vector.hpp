@@ -36,4 +36,11 @@ inline const vector_in_bytes<Lanes>& vector_anywhere(const float* p) {
   return *reinterpret_cast<const vector_in_bytes<Lanes>*>(p);
 }
 
+// `Lanes` integers of type T where they lie.
+template <class T, int Lanes>
+struct integers {
+  typedef T in_memory __attribute__((vector_size(Lanes * sizeof(T)), aligned(sizeof(T)), may_alias));
+  static in_memory& at(T* p) { return *reinterpret_cast<in_memory*>(p); }
+};
+
 }  // namespace firecaffe
