@@ -134,10 +134,9 @@ class cpu_max_pool : public cpu_pool<Block, Layer, In, Out> {
 
   void forward(basic_cpu<Block>& device, tensor_view<const float> x, tensor_view<float> y, no_parameters<const float*>,
                const pass& now) {
-    if (In.gradient && now.training)
-      forward<In.gradient>(device, x, y);
-    else
-      forward<false>(device, x, y);
+    if constexpr (In.gradient)
+      if (now.training) return forward<true>(device, x, y);
+    forward<false>(device, x, y);
   }
 
   void backward(basic_cpu<Block>& device, tensor_view<const float>, tensor_view<const float>, tensor_view<float> dy,
@@ -169,8 +168,7 @@ class cpu_max_pool : public cpu_pool<Block, Layer, In, Out> {
   static constexpr bool rectified = std::is_same_v<Activation, relu>;
   // The how many-eth element that a window has in the input; with a ReLU behind it, nobody where none is above zero.
   static constexpr int nobody = base::slide.taps();
-  using index = std::conditional_t<(nobody < 256), std::uint8_t,
-                                   std::conditional_t<(nobody < 65536), std::uint16_t, std::uint32_t>>;
+  using index = index_up_to<nobody>;
   using places = decltype(vec{} > vec{});
   static constexpr std::size_t sample_winners = std::size_t(base::blocks) * std::size_t(base::out.pixels()) * lanes;
 

@@ -246,8 +246,7 @@ class cuda_max_pool : public cuda_pool<V, Layer, In, Out> {
  public:
   using base = cuda_pool<V, Layer, In, Out>;
   static constexpr int taps = Layer::slide(In.extents).taps();
-  using index =
-      std::conditional_t<(taps < 256), std::uint8_t, std::conditional_t<(taps < 65536), std::uint16_t, std::uint32_t>>;
+  using index = index_up_to<taps>;
 
   cuda_max_pool(cuda_device& device, int batch)
       : base(device, batch),

@@ -94,13 +94,13 @@ struct cuda_resources {
     main = std::make_unique<cuda_lane>(ordinal, users);
     lane = main.get();
     const bool fastest = policy.kernels == cuda_kernels::fastest;
+    const int tries = fastest ? 16 : 1;
     std::size_t free = 0, total = 0;
     check_status(cudaMemGetInfo(&free, &total), "cudaMemGetInfo", ordinal);
     convolutions = {
-        {!fastest, policy.math != cuda_math::fp32, std::min(total / 16, cudnn_candidates::filter{}.workspace)},
-        fastest ? 16 : 1};
+        {!fastest, policy.math != cuda_math::fp32, std::min(total / 16, cudnn_candidates::filter{}.workspace)}, tries};
     const auto of_floats = policy.math == cuda_math::tf32 ? CUBLAS_COMPUTE_32F_FAST_TF32 : CUBLAS_COMPUTE_32F;
-    products = std::make_unique<cublas_lt>(ordinal, cublas_lt_choice{of_floats, !fastest, fastest ? 16 : 1});
+    products = std::make_unique<cublas_lt>(ordinal, cublas_lt_choice{of_floats, !fastest, tries});
   }
 
   void close() noexcept {

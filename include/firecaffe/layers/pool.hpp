@@ -1,5 +1,8 @@
 #pragma once
 
+#include <cstdint>
+#include <type_traits>
+
 #include "../core/layer.hpp"
 #include "../core/options.hpp"
 
@@ -51,6 +54,11 @@ struct pool_layer : layer_defaults {
 
   static constexpr std::int64_t flops(shape in) { return output(in).elements() * slide(in).taps(); }
 };
+
+// The smallest type that counts to `Most`, for devices that note which element of a window was its maximum.
+template <int Most>
+using index_up_to =
+    std::conditional_t<(Most < 256), std::uint8_t, std::conditional_t<(Most < 65536), std::uint16_t, std::uint32_t>>;
 
 // The maximum of each window; padding never wins. The gradient goes to the first maximum in row-major order, as in
 // Caffe.
