@@ -10,7 +10,7 @@
 #include "nets/nets.hpp"
 
 constexpr const char* usage =
-    "usage: throughput [--net NET] [--device D] [--batch N] [--threads N] [--seconds S] [--rounds N]\n"
+    "usage: throughput [--net NET] [--device D] [--batch N] [--threads N] [--seconds S] [--rounds N] [--no-graphs]\n"
     "Times training steps (forward, loss, backward, sum over the ranks, update) on random images in memory; under\n"
     "mpirun on all ranks, with --batch their global batch. Prints one JSON object per line on standard output, a "
     "table\n"
@@ -25,15 +25,17 @@ constexpr const char* usage =
     "  --batch N      samples of one update, on all ranks together (64)\n"
     "  --threads N    of each rank (1)\n"
     "  --seconds S    to measure for, after a warm-up (5)\n"
-    "  --rounds N     the time is cut into; the median and the spread are over these (9)\n";
+    "  --rounds N     the time is cut into; the median and the spread are over these (9)\n"
+    "  --no-graphs    GPUs are asked for every kernel of every step, instead of for CUDA graphs\n";
 
 std::span<const measured_net* const> nets() { return {measured_nets, measured_net_count}; }
 
 throughput_arguments parse(int argc, char** argv) {
   throughput_arguments a;
-  const option options[] = {{"net", 1, nullptr, 'n'},     {"device", 1, nullptr, 'd'},  {"batch", 1, nullptr, 'b'},
-                            {"threads", 1, nullptr, 't'}, {"seconds", 1, nullptr, 's'}, {"rounds", 1, nullptr, 'r'},
-                            {"list", 0, nullptr, 'l'},    {"help", 0, nullptr, 'h'},    {nullptr, 0, nullptr, 0}};
+  const option options[] = {{"net", 1, nullptr, 'n'},       {"device", 1, nullptr, 'd'},  {"batch", 1, nullptr, 'b'},
+                            {"threads", 1, nullptr, 't'},   {"seconds", 1, nullptr, 's'}, {"rounds", 1, nullptr, 'r'},
+                            {"no-graphs", 0, nullptr, 'g'}, {"list", 0, nullptr, 'l'},    {"help", 0, nullptr, 'h'},
+                            {nullptr, 0, nullptr, 0}};
   for (int c; (c = getopt_long(argc, argv, "h", options, nullptr)) != -1;) switch (c) {
       case 'n':
         a.net = optarg;
@@ -52,6 +54,9 @@ throughput_arguments parse(int argc, char** argv) {
         break;
       case 'r':
         a.rounds = std::max(1, std::stoi(optarg));
+        break;
+      case 'g':
+        a.graphs = false;
         break;
       case 'l':
         for (const measured_net* net : nets())

@@ -10,6 +10,7 @@ struct throughput_arguments {
   std::string net = "lenet", device;  // empty: every one
   int batch = 64, threads = 1, rounds = 9;
   double seconds = 5;
+  bool graphs = true;
 };
 
 struct profile_arguments {

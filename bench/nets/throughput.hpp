@@ -64,7 +64,8 @@ void throughput(const throughput_arguments& a, fc::mpi::session& session) {
                        {.batch = a.batch,
                         .solver = {.momentum = 0.9f, .weight_decay = 5e-4f},
                         .learning_rate = fc::lr::fixed{0.01f},
-                        .threads = a.threads}};
+                        .threads = a.threads,
+                        .graphs = a.graphs}};
   auto& comm = trainer.communicator();
   const fc::shape in = trainer_type::model_type::the_plan.values[0].extents;
   const int first = a.batch * comm.rank() / comm.size(), mine = a.batch * (comm.rank() + 1) / comm.size() - first;
@@ -109,9 +110,10 @@ void throughput(const throughput_arguments& a, fc::mpi::session& session) {
   double peak[1] = {double(usage_now.ru_maxrss) * 1024};
   comm.sum(peak);
   std::string more;  // fields
+  if constexpr (fc::records_passes<Device>) more += a.graphs ? ", \"graphs\": true" : ", \"graphs\": false";
   if constexpr (!Device::host_memory_is_device_memory) {
     const double alone = seconds_of_load(trainer.network(), values.data(), mine);
-    more = ", \"input_copy_seconds\":" + fc::number_text(alone);
+    more += ", \"input_copy_seconds\":" + fc::number_text(alone);
   }
   double fraction = 0;
   if constexpr (!std::is_null_pointer_v<decltype(Peaks)>) {

@@ -390,6 +390,30 @@ TEST_CASE(
   }
 }
 
+TEST_CASE("a recorder that keeps nothing asks each time") {
+  fc::cuda device;
+  auto sums = device.allocate<float>(1);
+  const float zero = 0;
+  for (const bool keeps : {true, false}) {
+    CAPTURE(keeps);
+    device.upload(sums.data(), &zero, 1);
+    cuda_recorder recorder(device, keeps);
+    int asked = 0, cuts = 0;
+    const auto work = [&](auto cut) {
+      ++asked;
+      device.for_each(1, add_one{sums.data()});
+      cut(7);
+      device.for_each(1, add_one{sums.data()});
+    };
+    for (int i = 0; i < 5; ++i) recorder.run(device, {}, work, [&](int n) { cuts += n == 7; });
+    float sum = 0;
+    device.download(&sum, sums.data(), 1);
+    CHECK(sum == 10);
+    CHECK(cuts == 5);
+    CHECK(asked == (keeps ? 2 : 5));
+  }
+}
+
 TEST_CASE("scratch of both is apart, and a failure leaves the device as it was") {
   fc::cuda device;
   const void *here = nullptr, *there = nullptr;

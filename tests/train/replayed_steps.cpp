@@ -6,6 +6,7 @@
 #include <stdexcept>
 #include <string>
 #include <type_traits>
+#include <utility>
 
 #include "firecaffe/firecaffe.hpp"
 #include "reference_layers.hpp"
@@ -44,7 +45,7 @@ void keep_parameters(Trainer& t, course& to) {
 
 // 26 samples: the last batch of an epoch is short. Pieces end within epochs.
 template <class Solver, class Device, class Communicator = alone, class Endpoint = alone>
-course train(Solver solver, int iter_size, float clip, Endpoint endpoint = {}) {
+course train(Solver solver, int iter_size, float clip, Endpoint endpoint = {}, bool graphs = true) {
   const data::synthetic set{{.samples = 26, .extents = {2, 8, 8}, .classes = 5, .seed = 3, .signal = 2}};
   trainer<dropping_net, Solver, Communicator, Device> t{
       endpoint,
@@ -55,7 +56,8 @@ course train(Solver solver, int iter_size, float clip, Endpoint endpoint = {}) {
        .clip = clip,
        .seed = 7,
        .threads = 1,
-       .bucket_bytes = 512}};
+       .bucket_bytes = 512,
+       .graphs = graphs}};
   course out;
   listener watch{&out};
   t.fit(set, set, {.epochs = 2}, watch);
@@ -81,6 +83,10 @@ TEST_CASE_TEMPLATE("steps that are replayed are those that are asked for", Solve
                    replayed = train<Solver, recording_reference>(solver, iter_size, clip);
       CHECK(asked.losses.front() != asked.losses.back());
       CHECK(replayed == asked);
+      int& replays = recording_reference::recorder::replays;
+      CHECK(std::exchange(replays, 0) > 10);
+      CHECK(train<Solver, recording_reference>(solver, iter_size, clip, alone{}, false) == asked);
+      CHECK(replays == 0);
     }
   CHECK(replays_steps<Solver, recording_reference> == !std::is_same_v<Solver, lars>);
   CHECK(!replays_steps<Solver, reference>);

@@ -15,17 +15,19 @@ class cuda_recorder {
   using key = std::array<std::int64_t, 5>;
   static constexpr std::size_t slots = 2;
 
-  explicit cuda_recorder(cuda_device& device)
-      : ordinal_(device.ordinal()), numbers_(device.template allocate_host<double>(slots)) {
+  explicit cuda_recorder(cuda_device& device, bool keeps = true)
+      : ordinal_(device.ordinal()), keeps_(keeps), numbers_(device.template allocate_host<double>(slots)) {
     const device_scope scope(ordinal_);
     for (owned_event& e : marked_) e = make_event(ordinal_);
   }
 
   // Does what body(cut) asks the device for: the first time for a key as it comes, so that whatever is made or
-  // allocated on first use is there, the second time recorded, and from then on replayed without calling it.
+  // allocated on first use is there, the second time recorded, and from then on replayed without calling it. If this
+  // `keeps` nothing, every time as it comes.
   template <class Body, class Between>
   void run(cuda_device& device, const key& k, Body body, Between between) {
     const device_scope scope(ordinal_);
+    if (!keeps_) return body(between);
     recording* r = find(k);
     if (!r) {
       body(between);
@@ -136,6 +138,7 @@ class cuda_recorder {
   }
 
   int ordinal_;
+  bool keeps_;
   pinned_memory<double> numbers_;
   owned_event marked_[slots];
   std::vector<recording> made_;

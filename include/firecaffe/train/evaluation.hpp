@@ -17,7 +17,7 @@ struct add_results {
 template <class Device>
 struct no_recorder {
   using key = std::array<std::int64_t, 5>;
-  explicit no_recorder(Device&) {}
+  no_recorder(Device&, bool) {}
   template <class Body, class Between>
   void run(Device&, const key&, Body body, Between between) {
     body(between);
@@ -40,7 +40,9 @@ class evaluation {
   using model_type = model<Net, Device>;
   static constexpr std::size_t results = model_type::memory::results;
 
-  explicit evaluation(Device& device) : sums_(device.template allocate<double>(results)), recorder_(device) {}
+  // `recorded` false: devices that could do work as it was recorded do not.
+  evaluation(Device& device, bool recorded)
+      : sums_(device.template allocate<double>(results)), recorder_(device, recorded) {}
 
   void begin(Device& device) {
     const double zeros[results] = {};

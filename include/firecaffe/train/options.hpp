@@ -28,6 +28,10 @@ struct trainer_options {
   // Gradients are summed in pieces of about this size, as the backward pass yields them; 0: 1 MiB, or more where that
   // would make more than 64 pieces.
   std::size_t bucket_bytes = 0;
+  // Devices that can (GPUs, by CUDA graphs) keep the work of a step and do it again at one word. false: they are asked
+  // for it anew each time, which code needs that synchronises the whole device from another thread, and shows what the
+  // graphs are worth. The result is the same.
+  bool graphs = true;
 };
 
 template <class Solver>

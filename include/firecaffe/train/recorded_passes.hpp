@@ -9,7 +9,7 @@
 namespace firecaffe {
 
 // A device that can keep work and do it again at one word has
-//   Device::recorder(Device&)
+//   Device::recorder(Device&, bool keeps)  false: it does all as it is asked for, and keeps nothing
 //   recorder::key           what tells one piece of work from another, an array of five integers
 //   recorder.run(device, key, body, between)
 //                           does what body(cut) asks the device for; perhaps as it was recorded for that key before,
@@ -31,7 +31,7 @@ constexpr bool records_passes<Device> = true;
 template <class Net, class Device>
 class recorded_passes {
  public:
-  explicit recorded_passes(Device&) {}
+  recorded_passes(Device&, bool) {}
 };
 
 // Forward pass, losses and backward pass, recorded: what changes from one to the next lies in the device's memory.
@@ -42,7 +42,9 @@ requires(records_passes<Device>) class recorded_passes<Net, Device> {
   static constexpr std::size_t slots = Device::recorder::slots;
   static constexpr int after_forward = -1;  // a place to cut, beside the ops of the backward pass
 
-  explicit recorded_passes(Device& device) : recorder_(device), outcome_(device.template allocate<step_outcome>(1)) {
+  // `recorded` false: asked for anew each time.
+  recorded_passes(Device& device, bool recorded)
+      : recorder_(device, recorded), outcome_(device.template allocate<step_outcome>(1)) {
     forget(device);
   }
 

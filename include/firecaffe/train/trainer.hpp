@@ -55,8 +55,8 @@ class trainer {
         updater_(model_.device(), model_type::the_parameters.list, model_type::the_parameters.count,
                  memory::parameter_elements, flow_.buckets(), options_.clip),
         log_(model_.device()),
-        passes_(model_.device()),
-        evaluation_(model_.device()),
+        passes_(model_.device(), options_.graphs),
+        evaluation_(model_.device(), options_.graphs),
         replay_(model_.device(), updater_, communicator_->size() == 1) {
     const std::string description =
         fingerprint<Net, Device>(options_.solver, options_.batch, options_.iter_size, options_.seed) +
