@@ -40,6 +40,7 @@ def options():
     several("--precisions", PRECISIONS, choices=PRECISIONS)
     several("--ways", WAYS, "to try PyTorch in, which torch_gpu.py explains")
     parser.add_argument("--resident", action="store_true", help="PyTorch's images are on the device already")
+    parser.add_argument("--no-graphs", action="store_true", help="ours asks for every kernel of every step")
     parser.add_argument("--rounds", type=int, default=3, help="(%(default)s)")
     parser.add_argument("--seconds", type=float, default=1, help="that a run measures for (%(default)s)")
 
@@ -86,7 +87,7 @@ class Ours:
         self.o, self.limit = o, o.start_up + 10 * o.seconds
         self.failed = {}
         self.command = [o.throughput, "--net", net, "--device", f"cuda_{precision}_fastest", "--batch", str(batch),
-                        "--seconds", str(o.seconds), "--rounds", "5"]
+                        "--seconds", str(o.seconds), "--rounds", "5", *(["--no-graphs"] if o.no_graphs else [])]
 
     def measure(self):
         """The JSON object of a run, or None and why."""
