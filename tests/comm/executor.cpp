@@ -245,7 +245,7 @@ TEST_CASE("several buckets at once, started at different times, many times, with
 }
 
 TEST_CASE("a peer that stalls is named, with bucket and step") {
-  std::atomic<bool> over = false;
+  std::atomic<bool> over = false, sent = false;
   local::run(3, [&](local::transport wire) {
     if (wire.rank() == 2) {  // never starts
       while (!over) wire.idle();
@@ -254,7 +254,9 @@ TEST_CASE("a peer that stalls is named, with bucket and step") {
     std::vector<float> data(10);
     executor<local::transport> run{wire, {.timeout = wire.rank() == 0 ? 150ms : 20000ms}};
     run.set_up<float>(7, 10, list_steps<tree_schedule>(wire.rank(), 3, 10, 5));
+    while (wire.rank() == 0 && !sent) wire.idle();  // rank 1 is not the one that is late
     run.start(7, std::span{data});
+    if (wire.rank() == 1) sent = true;
     try {
       while (!run.finished(7))
         if (!run.poll() && over) return;

@@ -32,7 +32,8 @@ TEST_CASE("plain and gzip files give the same bytes, however they are asked for"
   CAPTURE(seed);
   temporary_directory here;
   for (const std::size_t n : {0u, 1u, 2u, 1000u, 65536u, 65537u, 300000u}) {
-    const bytes content = noise(n, seed, n % 2 ? 256 : 3);
+    bytes content = noise(n, seed, n % 2 ? 256 : 3);
+    if (n > 1) content[0] = 0;  // not gzip's first byte
     const std::string plain = here.write("plain", content), packed = here.write("packed", gzip(content));
     for (const std::size_t part : {7u, 65536u, 400000u}) {
       gzip_reader a(plain), b(packed);
