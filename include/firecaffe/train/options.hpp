@@ -29,7 +29,7 @@ struct trainer_options {
   // would make more than 64 pieces.
   std::size_t bucket_bytes = 0;
   // Devices that can (GPUs, by CUDA graphs) keep the work of a step and do it again at one word. false: they are asked
-  // for it anew each time, which takes longer; code needs that which synchronises the whole device from another thread.
+  // for it anew each time, which takes longer, but does not mind another thread that synchronises the whole device.
   bool graphs = true;
 };
 
