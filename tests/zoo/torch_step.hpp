@@ -56,7 +56,7 @@ struct torch_step {
 struct limits {
   double norm = 5e-4, element = 0.02, share = 0.75, loss = 1e-5, statistics = 1e-4;
 };
-constexpr limits exact{.norm = 1e-5, .element = 1e-4, .share = 0.99};              // where none changed sides anywhere
+constexpr limits exact{.norm = 1e-5, .element = 1e-4, .share = 0.99};  // where none changed sides with AVX or better
 constexpr limits with_changed_sides{.norm = 5e-3, .element = 0.05, .share = 0.5};  // on some processors
 
 // One training step. What goes forward is continuous, and compared closely: losses, and means and variances of batch
