@@ -425,6 +425,28 @@ TEST_CASE("scratch of both is apart, and a failure leaves the device as it was")
   CHECK(device.stream() == main);
 }
 
+TEST_CASE("what was asked for beside what failed is waited for all the same") {
+  fc::cuda device;
+  constexpr std::size_t count = 1 << 20;
+  constexpr int often = 20;
+  auto there = device.allocate<float>(count), after = device.allocate<float>(count);
+  const auto add_often = [&] {
+    for (int i = 0; i < often; ++i) device.for_each(count, add_one{there.data()});
+  };
+  const auto fail = [] { throw usage_error("this one"); };
+  for (int round = 1; round <= 2; ++round) {
+    CAPTURE(round);
+    if (round == 1)
+      CHECK_THROWS_AS(device.both(add_often, fail), usage_error);
+    else
+      CHECK_THROWS_AS(device.both([&] { add_often(), fail(); }, [] {}), usage_error);
+    device.for_each(count, copy_and_clear{after.data(), there.data()});
+    std::vector<float> found(count);
+    device.download(found.data(), after.data(), count);
+    CHECK(std::count(found.begin(), found.end(), float(often)) == count);
+  }
+}
+
 TEST_CASE("a copy of a device, one on the user's stream, and a moved one work") {
   cudaStream_t stream = nullptr;
   REQUIRE(cudaStreamCreate(&stream) == cudaSuccess);

@@ -256,19 +256,10 @@ class cuda_device {
 
   // What the kernels' headers build on.
 
-  // What f() and g() ask for goes on at the same time, that of f on a stream, and with scratch, of its own; what is
-  // asked for later waits for both.
+  // See cuda_resources.
   template <class F, class G>
   void both(F f, G g) {
-    const device_scope scope(ordinal());
-    const cudaStream_t side = state_->side_lane().stream();
-    chain_streams(state_->forked, stream(), side, ordinal());
-    beside(f);
-    // Kernels that may be timed, which they are before anything is recorded, are alone.
-    if (policy().kernels == cuda_kernels::fastest && !is_capturing(side, ordinal()))
-      chain_streams(state_->joined, side, stream(), ordinal());
-    g();
-    chain_streams(state_->joined, side, stream(), ordinal());
+    state_->both(f, g);
   }
   // The same, with bias_backward first where it changes dy, which f and g read, else beside f.
   template <class Activation, class V, class F, class G>
@@ -280,15 +271,9 @@ class cuda_device {
       g();
     });
   }
-  // f() there.
   template <class F>
   void beside(F f) {
-    struct back {
-      cuda_resources& of;
-      ~back() { of.lane = of.main.get(); }
-    } const at_the_end{*state_};
-    state_->lane = &state_->side_lane();
-    f();
+    state_->beside(f);
   }
 
   // f(i) for i in [0, count), with 32-bit indices.

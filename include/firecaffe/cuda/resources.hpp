@@ -76,6 +76,40 @@ struct cuda_resources {
     }
     return *side;
   }
+  // What f() and g() ask for goes on at the same time, that of f on a stream, and with scratch, of its own; what is
+  // asked for later waits for both, also where one of them throws.
+  template <class F, class G>
+  void both(F& f, G& g) {
+    const device_scope scope(ordinal);
+    const cudaStream_t here = lane->stream(), there = side_lane().stream();
+    chain_streams(forked, here, there, ordinal);
+    try {
+      beside(f);
+      // Kernels that may be timed, which they are before anything is recorded, are alone.
+      if (policy.kernels == cuda_kernels::fastest && !is_capturing(there, ordinal))
+        chain_streams(joined, there, here, ordinal);
+      g();
+    } catch (...) {
+      try {
+        chain_streams(joined, there, here, ordinal);
+      } catch (const error&) {
+        // Of two failures the first is the one to tell.
+      }
+      throw;
+    }
+    chain_streams(joined, there, here, ordinal);
+  }
+  // f() there, without waiting.
+  template <class F>
+  void beside(F& f) {
+    struct back {
+      cuda_resources& of;
+      cuda_lane* before;
+      ~back() { of.lane = before; }
+    } const at_the_end{*this, lane};
+    lane = &side_lane();
+    f();
+  }
   std::uint64_t moves() const { return factors.moves + main->moves() + (side ? side->moves() : 0); }
 
   // Made when the first convolution asks for them.
