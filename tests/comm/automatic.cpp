@@ -142,33 +142,36 @@ TEST_CASE("sums are right, and every rank chooses alike") {
 }
 
 TEST_CASE("what is measured, and what is chosen by it") {
-  local::run(8, [&](local::transport wire) {
-    choice_options by_model = quick;
-    by_model.trial_seconds = 0;
-    automatic<slow_transport> all{wire, {.timeout = 30s}, by_model};
-    // A busy machine makes it slower than it is, never faster.
-    const machine m = all.measured();
-    CHECK(all.nodes() == node_map::even(8, 1));
-    const double message = m.network.latency + 2 * m.message_seconds;
-    CHECK(message > 0.9 * slow_transport::latency);
-    // The bandwidth is that of a stream less one message: it alone is too high where the message was held up.
-    const double stream = double(quick.probe.stream_bytes);
-    CHECK(message + stream / m.network.bandwidth > 0.9 * stream / slow_transport::bandwidth);
-    CHECK(m.network.bandwidth > 0);
-    CHECK(m.add_rate > 0);
-    all.prepare<float>(0, 16);
-    all.prepare<float>(1, 200'000);  // 40 ms through a port
-    const choice small = all.chosen(0), large = all.chosen(1);
-    if (all.rank() == 0)
-      MESSAGE(std::string(small.schedule) << " for 64 bytes, " << std::string(large.schedule) << " for 800 KB");
-    // Where the machine held every message up, neither is as small as meant.
-    if (message < 5 * slow_transport::latency)
-      CHECK((small.schedule == "tree" || small.schedule == "recursive_doubling" || small.schedule == "direct" ||
-             small.schedule == "halving_doubling"));
-    CHECK((large.schedule == "ring" || large.schedule == "halving_doubling" || large.schedule == "direct"));
-    CHECK(small.predicted > 0.9 * m.network.latency);
-    CHECK(large.predicted > 0.8 * least_seconds({.network = {0, m.network.bandwidth}}, 8, 800'000));
-  });
+  bool held_up = true;  // every message, by a busy machine, so that it looks like another: then it is measured again
+  for (int tries = 5; held_up && tries > 0; --tries)
+    local::run(8, [&](local::transport wire) {
+      choice_options by_model = quick;
+      by_model.trial_seconds = 0;
+      automatic<slow_transport> all{wire, {.timeout = 30s}, by_model};
+      // A busy machine makes it slower than it is, never faster.
+      const machine m = all.measured();
+      CHECK(all.nodes() == node_map::even(8, 1));
+      const double message = m.network.latency + 2 * m.message_seconds;
+      CHECK(message > 0.9 * slow_transport::latency);
+      // The bandwidth is that of a stream less one message: it alone is too high where the message was held up.
+      const double stream = double(quick.probe.stream_bytes);
+      CHECK(message + stream / m.network.bandwidth > 0.9 * stream / slow_transport::bandwidth);
+      CHECK(m.network.bandwidth > 0);
+      CHECK(m.add_rate > 0);
+      all.prepare<float>(0, 16);
+      all.prepare<float>(1, 200'000);  // 40 ms through a port
+      const choice small = all.chosen(0), large = all.chosen(1);
+      if (all.rank() == 0)
+        MESSAGE(std::string(small.schedule) << " for 64 bytes, " << std::string(large.schedule) << " for 800 KB");
+      const bool again = message > 5 * slow_transport::latency && tries > 1;
+      if (all.rank() == 0) held_up = again;
+      if (!again)
+        CHECK((small.schedule == "tree" || small.schedule == "recursive_doubling" || small.schedule == "direct" ||
+               small.schedule == "halving_doubling"));
+      CHECK((large.schedule == "ring" || large.schedule == "halving_doubling" || large.schedule == "direct"));
+      CHECK(small.predicted > 0.9 * m.network.latency);
+      CHECK(large.predicted > 0.8 * least_seconds({.network = {0, m.network.bandwidth}}, 8, 800'000));
+    });
 }
 
 TEST_CASE("with a codec") {

@@ -42,6 +42,13 @@ fc::data::synthetic images(std::size_t n) {
   return fc::data::synthetic({.samples = n, .extents = {.channels = 2, .height = 3}, .classes = 50, .seed = 4});
 }
 
+// Until so many reads have begun, but not for ever.
+void wait_for_reads(const std::atomic<int>& reads, int count) {
+  const auto before = std::chrono::steady_clock::now();
+  while (reads < count && std::chrono::steady_clock::now() - before < std::chrono::seconds(5))
+    std::this_thread::yield();
+}
+
 // What the batch must be, read sample by sample.
 template <class D>
 void check_batch(const D& d, const sampler& order, const host_batch& b, std::int64_t position, int rank, int ranks) {
@@ -111,9 +118,7 @@ TEST_CASE("memory is bounded: no more than ahead batches are read past the calle
   prefetcher p(d, order, 0, 1, {.ahead = 3, .threads = 2});
   for (int taken = 1; taken <= 5; ++taken) {
     p.next();
-    const auto before = std::chrono::steady_clock::now();
-    while (reads < 10 * (taken + 3) && std::chrono::steady_clock::now() - before < std::chrono::seconds(5))
-      std::this_thread::yield();
+    wait_for_reads(reads, 10 * (taken + 3));
     std::this_thread::sleep_for(std::chrono::milliseconds(5));
     CHECK(reads == 10 * (taken + 3));
   }
@@ -269,9 +274,7 @@ TEST_CASE("the wait for data is measured") {
       p.next();
       const double first = p.seconds_waited();
       longest = std::max(longest, first);
-      const auto before = std::chrono::steady_clock::now();
-      while (threads == 1 && reads <= 20 && std::chrono::steady_clock::now() - before < std::chrono::seconds(5))
-        std::this_thread::yield();
+      if (threads == 1) wait_for_reads(reads, 21);  // one of the batch after the next
       p.next();
       shortest = std::min(shortest, p.seconds_waited() - first);
     }
