@@ -35,10 +35,10 @@ huge=("${tuned[@]}" GLIBC_TUNABLES=glibc.malloc.hugetlb=1)
 both=$((2 * batch))  # of two ranks together: each has the batch of the one
 mpirun=(mpirun -n 2); command -v mpirun >/dev/null || mpirun=(mpiexec -n 2)
 
-runs=$(mktemp); trap 'rm -f "$runs"' EXIT
+runs=$(mktemp); trap 'rm -f "$runs" "$runs.err"' EXIT
 run() {  # run CASE WHO COMMAND...: keeps the last JSON line
   local part=$1 who=$2 line; shift 2
-  line=$("$@" 2>/dev/null | grep '^{' | tail -1) || die "failed: $*"
+  line=$("$@" 2>"$runs.err" | grep '^{' | tail -1) || die "failed: $*: $(tail -1 "$runs.err")"
   printf '{"case": "%s", "who": "%s", %s\n' "$part" "$who" "${line#\{}" | tee -a "$runs"
 }
 experiments() {

@@ -9,7 +9,7 @@ import torch
 from torch.nn.parallel import DistributedDataParallel
 
 from torch_nets import networks
-from torch_throughput import LAYOUTS, images, options, report, train
+from torch_throughput import LAYOUTS, check_blas, images, options, report, train
 
 
 def rank_main(rank, o, port):
@@ -38,6 +38,7 @@ if __name__ == "__main__":
     o = parser.parse_args()
     if o.batch % o.ranks:
         parser.error("--ranks must divide --batch")
+    check_blas()
     with socket.socket() as s:
         s.bind(("127.0.0.1", 0))
         port = s.getsockname()[1]
