@@ -24,6 +24,10 @@ if [ $sanitize = 1 ]; then
   build_dir=${FIRECAFFE_BUILD_DIR:-$source_dir/build-asan-ubsan}
   options+=(--preset asan-ubsan)
 fi
+if have_tool flock && mkdir -p "$build_dir" 2>/dev/null && [ -w "$build_dir" ]; then  # reports and folders have one name
+  exec 9>"$build_dir/tests.lock"
+  flock -n 9 || die "other tests are under way in $build_dir (FIRECAFFE_BUILD_DIR names another folder)"
+fi
 if [ $with_build = 1 ]; then
   need_for_library
   need_for_tests
