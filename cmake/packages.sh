@@ -28,14 +28,15 @@ job_count() {
 
 have_tool() { command -v "$1" >/dev/null 2>&1; }
 compiler() { local c; for c in ${CXX:-} c++ g++ clang++; do have_tool "$c" && { echo "$c"; return; }; done; return 1; }
-have_header() {  # in the compiler's own folders (CPATH too) and in CMAKE_PREFIX_PATH
+dependencies() {  # dependencies HEADER: the files behind it, in the compiler's own folders (CPATH too) and CMAKE_PREFIX_PATH
   local cxx prefix flags=(); cxx=$(compiler) || return 1
   IFS=': ;' read -ra prefixes <<<"${CMAKE_PREFIX_PATH:-}:${MKLROOT:-}:${Boost_ROOT:-}:${DNNL_ROOT:-}:${CBLAS_ROOT:-}"
   for prefix in "${prefixes[@]}" /usr /usr/local; do
     [ -n "$prefix" ] && flags+=(-idirafter "$prefix/include" -idirafter "$prefix/include/openblas" -idirafter "$prefix/include/flexiblas" -idirafter "$prefix/include/blis")
   done
-  "$cxx" -E -x c++ "${flags[@]}" -include "$1" /dev/null >/dev/null 2>&1
+  "$cxx" -M -x c++ "${flags[@]}" -include "$1" /dev/null 2>/dev/null
 }
+have_header() { dependencies "$1" >/dev/null; }
 
 missing=()
 need() { local package=$1; shift; "$@" >/dev/null || missing+=("$package"); }  # need PACKAGE CHECK...
@@ -49,7 +50,12 @@ fashion_mnist_dir() {  # prints the folder of the data set, if it is here
 }
 have_data() { fashion_mnist_dir >/dev/null; }
 have_mpi() { { have_tool mpicxx || have_tool mpic++; } && { have_tool mpirun || have_tool mpiexec; }; }
-have_cblas() { have_header cblas.h || have_header mkl_cblas.h; }
+# Debian's netlib works, at a fraction of the speed without AVX-512: it is left where nothing can be installed.
+have_netlib_alone() {
+  [ -z "${CBLAS_ROOT:-}${CMAKE_PREFIX_PATH:-}" ] &&
+    [[ $(readlink -f "$(dependencies cblas.h | grep -o '/[^ ]*/cblas\.h')") == */cblas-netlib.h ]]
+}
+have_cblas() { have_header mkl_cblas.h || { have_header cblas.h && ! { have_netlib_alone && may_install; }; }; }
 have_build_tool() { have_tool make || have_tool ninja; }
 have_openmp() { local cxx; cxx=$(compiler) && echo 'int main() {}' | "$cxx" -fopenmp -x c++ - -o /dev/null 2>/dev/null; }
 
@@ -76,6 +82,7 @@ need_for_tests() { need doctest-dev have_header doctest/doctest.h; need_for_read
 need_for_examples() { need libcli11-dev have_header CLI/CLI.hpp; }
 need_for_data() { need dataset-fashion-mnist have_data; }
 
+may_install() { have_tool apt-get && { [ "$(id -u)" = 0 ] || sudo -n true 2>/dev/null; }; }
 as_root() { if [ "$(id -u)" = 0 ]; then env "$@"; else sudo env "$@"; fi; }
 
 # The Boost that this system has, if it is new enough for PFR (1.75). Prints nothing otherwise.
